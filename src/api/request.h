@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A request between net and api: net reads and decodes it, a handler of api
+ * answers it, at once or later. It owns its memory (one pool, cleared and used
+ * again) and belongs to one thread at a time.
+ */
+#ifndef TAKHIN_API_REQUEST_H
+#define TAKHIN_API_REQUEST_H
+
+#include <apr_network_io.h>
+#include <apr_pools.h>
+#include <apr_time.h>
+
+#include "protocol/api.h"
+#include "protocol/wire.h"
+
+typedef struct broker_t broker_t;         /* broker/broker.h: what handlers use */
+typedef struct connection_t connection_t; /* net/connection.h */
+typedef struct api_row_t api_row_t;       /* api/table.h */
+typedef struct request_t request_t;
+
+struct request_t {
+    broker_t *broker;
+    connection_t *connection;
+    const api_row_t *api;
+    apr_pool_t *pool;            /* this request's; gone after the answer */
+    int16_t key;
+    int16_t version;
+    int32_t correlation_id;
+    wire_string_t client_id;
+    const char *peer_host;       /* the client's address, for logs and records */
+    const char *listener;        /* the listener's name: "PLAINTEXT" */
+    void *body;                  /* decoded: fetch_request_t and so on */
+    const uint8_t *frame;        /* the body points into it: mutable, ours */
+    apr_size_t frame_length;
+    apr_time_t received;         /* clock_monotonic() when the frame was whole */
+    void *state;                 /* a delayed operation's own */
+};
+
+/*
+ * Answers: encodes BODY (the response struct that belongs to request->key) at
+ * request->version behind its header and hands it to the connection.
+ * Records fields may carry file ranges (read_range_t as wire_records_t.ranges);
+ * the connection releases those after they were sent, or could not be.
+ * Call exactly once a request, from any thread; the request is gone afterwards.
+ */
+void request_reply(request_t *request, const void *body);
+
+/* Ends a request that has no answer (Produce with acks=0). */
+void request_done(request_t *request);
+
+/* Ends a request whose client must be disconnected (Produce with acks=0 that
+ * failed, a protocol violation): WHY is logged. */
+void request_disconnect(request_t *request, const char *why);
+
+#endif
