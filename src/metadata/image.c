@@ -642,10 +642,15 @@ apr_status_t image_clear_elr(metadata_image_t *image, image_text_t name)
     apr_status_t status;
 
     if (name.length > 0) {
-        const image_topic_t *topic = image_topic(image, name.data,
-                                                 name.length);
+        image_topic_t *topic = (image_topic_t *)image_topic(image, name.data,
+                                                            name.length);
 
-        return topic ? clear_topic_elr(&clear, topic) : TAKHIN_ECORRUPT;
+        if (!topic)
+            return TAKHIN_ECORRUPT;
+        pmap_value_retain(&topic->value); /* an edit may replace it */
+        status = clear_topic_elr(&clear, topic);
+        pmap_value_release(&topic_by_name, &topic->value);
+        return status;
     }
     /* The walk is over an image of its own: the edits are beside it. */
     base = image_edit(image);
