@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/errors.h"
+#include "base/error.h"
 
 static apr_pool_t *program_pool, *test_pool;
 static const char *skipped;
@@ -37,7 +37,7 @@ int unit_ok(apr_status_t status, const char *what, const char *file, int line)
         return 1;
     }
     apr_snprintf(message, sizeof message, "%s is %d: %s", what, status,
-                 error_text(status, text, sizeof text));
+                 takhin_strerror(status, text, sizeof text));
     CU_assertImplementation(CU_FALSE, (unsigned)line, message, file, "",
                             CU_FALSE);
     return 0;

@@ -22,7 +22,15 @@
     X(TAKHIN_EOFFLINE, 8, "the log directory is offline")                   \
     X(TAKHIN_EDELETED, 9, "the partition was deleted")                      \
     X(TAKHIN_EUNKNOWN_TOPIC, 10, "no such topic")                           \
-    X(TAKHIN_EUNKNOWN_PARTITION, 11, "no such partition")
+    X(TAKHIN_EUNKNOWN_PARTITION, 11, "no such partition")                   \
+    X(TAKHIN_EINVALID, 12, "an argument is invalid")                        \
+    X(TAKHIN_ECONFIG, 13, "the configuration is invalid")                   \
+    X(TAKHIN_ELOCKED, 14, "in use by another process")                      \
+    X(TAKHIN_EUNKNOWN_PRODUCER, 15, "no such producer id")                  \
+    X(TAKHIN_ETOPIC_EXISTS, 16, "the topic already exists")                 \
+    X(TAKHIN_ETOPIC_NAME, 17, "the topic's name is invalid")                \
+    X(TAKHIN_ETOPIC_COLLISION, 18, "the topic's name collides with another") \
+    X(TAKHIN_EPARTITIONS, 19, "the number of partitions is invalid")
 
 enum {
 #define TAKHIN_ERROR_ENUM(name, number, text)                               \

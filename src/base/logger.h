@@ -17,7 +17,7 @@
 
 #include <apr_errno.h>
 
-#include "base/errors.h"
+#include "base/error.h"
 
 #define LOGGER_COMPONENTS(X)                                                   \
     X(main)                                                                    \
@@ -69,7 +69,7 @@ typedef enum {
 
 /* The text of a status for a %s, alive until the end of the full expression's
  * block: LOG_WARN(net, "cannot accept: %s", LOG_STATUS(status)). */
-#define LOG_STATUS(status) error_text((status), (char[128]){0}, 128)
+#define LOG_STATUS(status) takhin_strerror((status), (char[128]){0}, 128)
 
 /* Sets the level of component NAME ("net"; "" is all) to LEVEL ("error",
  * "warn", "info", "debug"). TAKHIN_EINVALID when there is no such one. */

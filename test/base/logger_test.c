@@ -100,9 +100,9 @@ static void a_status_has_a_text(void)
 {
     char text[128];
 
-    CU_ASSERT_STRING_EQUAL(error_text(TAKHIN_EOFFLINE, text, sizeof text),
-                           "log directory is offline");
-    CU_ASSERT_STRING_EQUAL(error_text(TAKHIN_ELOCKED, text, sizeof text),
+    CU_ASSERT_STRING_EQUAL(takhin_strerror(TAKHIN_EOFFLINE, text, sizeof text),
+                           "the log directory is offline");
+    CU_ASSERT_STRING_EQUAL(takhin_strerror(TAKHIN_ELOCKED, text, sizeof text),
                            "in use by another process");
     CU_ASSERT_STRING_EQUAL(LOG_STATUS(APR_ENOENT), "No such file or directory");
 }
