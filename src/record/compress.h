@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
+
 /* As in a batch's attributes. */
 typedef enum {
     RECORD_CODEC_NONE = 0,
