@@ -135,16 +135,20 @@ class Broker:
         if topic["error_code"]:
             raise Failed(f"CreateTopics {name}: error {topic['error_code']} "
                          f"{topic['error_message']}")
-        wait_for(lambda: self.has_leaders(name, partitions),
+        wait_for(lambda: self.leads(name, partitions),
                  f"a leader for every partition of {name}")
         return topic["topic_id"]
 
-    def has_leaders(self, name, partitions):
+    def leads(self, name, partitions):
+        """True when the broker serves every partition of topic NAME: Kafka
+        names a leader in Metadata before it is one."""
         with self.connect() as peer:
-            topic = peer.call("Metadata", 12, topics=[{"name": name}],
-                              allow_auto_topic_creation=False)["topics"][0]
-        return (len(topic["partitions"]) == partitions and
-                all(p["leader_id"] >= 0 for p in topic["partitions"]))
+            answer = peer.call("ListOffsets", 7, topics=[{
+                "name": name, "partitions": [
+                    {"partition_index": index, "timestamp": -1}
+                    for index in range(partitions)]}])
+        return not any(part["error_code"]
+                       for part in answer["topics"][0]["partitions"])
 
     def tool(self, *arguments, input=None):
         """Runs one of Kafka's tools, returns its standard output."""
