@@ -107,12 +107,16 @@ class Broker:
         return kafka_wire.Connection((self.host, self.port), **options)
 
     def answers(self):
-        """True when the broker names itself in Metadata: it is ready."""
+        """True when the broker names itself in Metadata and serves every
+        partition that is there: it is ready."""
         try:
             with self.connect(timeout=5) as peer:
-                return bool(peer.call("Metadata", 12, topics=[])["brokers"])
+                answer = peer.call("Metadata", 9, topics=None)
         except (OSError, kafka_wire.Closed):
             return False
+        return bool(answer["brokers"]) and all(
+            self.leads(topic["name"], len(topic["partitions"]))
+            for topic in answer["topics"])
 
     def log(self):
         with open(self.log_path, errors="replace") as file:
