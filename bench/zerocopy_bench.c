@@ -23,9 +23,9 @@
 
 #include "zerocopy_bench.h"
 
-#define MIB (1024.0 * 1024.0)
-#define GIB (1024.0 * 1024.0 * 1024.0)
-#define FILE_SIZE ((apr_off_t)64 * 1024 * 1024)
+#define MIB        (1024.0 * 1024.0)
+#define GIB        (1024.0 * 1024.0 * 1024.0)
+#define FILE_SIZE  ((apr_off_t)64 * 1024 * 1024)
 #define MAX_ROUNDS 99
 
 typedef enum { TO_TCP, TO_BUFFER, DESTINATIONS } target_t;
@@ -73,9 +73,9 @@ static apr_file_t *make_file(apr_pool_t *pool)
     apr_off_t left;
 
     check(apr_file_mktemp(&file, path,
-                          APR_FOPEN_CREATE | APR_FOPEN_EXCL | APR_FOPEN_READ
-                              | APR_FOPEN_WRITE | APR_FOPEN_BINARY
-                              | APR_FOPEN_DELONCLOSE,
+                          APR_FOPEN_CREATE | APR_FOPEN_EXCL | APR_FOPEN_READ |
+                              APR_FOPEN_WRITE | APR_FOPEN_BINARY |
+                              APR_FOPEN_DELONCLOSE,
                           pool),
           "temporary file");
     memset(block, 'x', sizeof(block));
@@ -99,8 +99,7 @@ static void connect_pair(apr_socket_t **sender, apr_socket_t **receiver,
     check(apr_socket_bind(listener, address), "bind");
     check(apr_socket_listen(listener, 1), "listen");
     check(apr_socket_addr_get(&address, APR_LOCAL, listener), "address");
-    check(apr_socket_create(sender, APR_INET, SOCK_STREAM, APR_PROTO_TCP,
-                            pool),
+    check(apr_socket_create(sender, APR_INET, SOCK_STREAM, APR_PROTO_TCP, pool),
           "socket");
     check(apr_socket_connect(*sender, address), "connect");
     check(apr_socket_accept(receiver, listener, pool), "accept");
@@ -111,8 +110,7 @@ static void connect_pair(apr_socket_t **sender, apr_socket_t **receiver,
 static void *APR_THREAD_FUNC drain(apr_thread_t *thread, void *socket)
 {
     (void)thread;
-    while (bench_discard(socket) > 0) {
-    }
+    while (bench_discard(socket) > 0) {}
     return NULL;
 }
 
@@ -187,8 +185,8 @@ static sample_t measure(apr_file_t *file, target_t target, method_t method,
     sample.cpu = bench_cpu_seconds() - cpu;
     sample.allocations = (double)(calls[1] - calls[0]) / (double)operations;
     sample.allocated = (double)(bytes[1] - bytes[0]) / (double)operations;
-    sample.zero_copy = (double)counters.zero_copy_bytes
-                       / ((double)size * (double)operations);
+    sample.zero_copy =
+        (double)counters.zero_copy_bytes / ((double)size * (double)operations);
     apr_pool_destroy(pool);
     return sample;
 }
@@ -222,8 +220,8 @@ static void print_row(target_t target, int size, method_t method,
 
         rates[i] = bytes / s->seconds / 1e6;
         cpus[i] = s->cpu / (bytes / GIB);
-        allocations = s->allocations > allocations ? s->allocations
-                                                   : allocations;
+        allocations =
+            s->allocations > allocations ? s->allocations : allocations;
         allocated = s->allocated > allocated ? s->allocated : allocated;
         zero_copy = s->zero_copy < zero_copy ? s->zero_copy : zero_copy;
     }
@@ -232,8 +230,7 @@ static void print_row(target_t target, int size, method_t method,
            median(cpus, rounds));
     if (bench_allocations(&ignored, &ignored)) {
         printf("%8.3g | %14.3g | ", allocated, allocations);
-    }
-    else {
+    } else {
         printf("%8s | %14s | ", "-", "-");
     }
     printf("%8.0f%% |\n", zero_copy * 100);
@@ -244,8 +241,8 @@ static void compare(apr_file_t *file, target_t target, int size, int rounds,
                     double scale)
 {
     sample_t samples[METHODS][MAX_ROUNDS];
-    apr_off_t operations = (apr_off_t)(sizes[size].sample * scale
-                                       / (double)sizes[size].bytes);
+    apr_off_t operations =
+        (apr_off_t)(sizes[size].sample * scale / (double)sizes[size].bytes);
     int round, method;
 
     operations = operations > 0 ? operations : 1;
@@ -254,8 +251,8 @@ static void compare(apr_file_t *file, target_t target, int size, int rounds,
     }
     for (round = 0; round < rounds; round++) {
         for (method = 0; method < METHODS; method++) {
-            samples[method][round] = measure(file, target, method,
-                                             sizes[size].bytes, operations);
+            samples[method][round] =
+                measure(file, target, method, sizes[size].bytes, operations);
         }
     }
     for (method = 0; method < METHODS; method++) {
@@ -279,9 +276,9 @@ int main(int argc, const char *const *argv)
     check(apr_app_initialize(&argc, &argv, NULL), "APR");
     check(apr_pool_create(&pool, NULL), "pool");
     file = make_file(pool);
-    printf("| %-10s | %-5s | %-11s | %8s | %9s | %8s | %14s | %9s |\n",
-           "to", "size", "by", "MB/s", "CPU-s/GiB", "bytes/op",
-           "allocations/op", "zero-copy");
+    printf("| %-10s | %-5s | %-11s | %8s | %9s | %8s | %14s | %9s |\n", "to",
+           "size", "by", "MB/s", "CPU-s/GiB", "bytes/op", "allocations/op",
+           "zero-copy");
     printf("|------------|-------|-------------|---------:|----------:"
            "|---------:|---------------:|----------:|\n");
     for (target = 0; target < DESTINATIONS; target++) {

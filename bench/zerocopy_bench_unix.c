@@ -40,8 +40,8 @@ static void *early_take(size_t size)
 
 static int is_early(const void *memory)
 {
-    return (const char *)memory >= early
-           && (const char *)memory < early + sizeof(early);
+    return (const char *)memory >= early &&
+           (const char *)memory < early + sizeof(early);
 }
 
 /* Finds the functions once; returns 0 while that is under way. The first call
@@ -117,8 +117,8 @@ double bench_cpu_seconds(void)
     struct rusage usage;
 
     getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-           + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
 apr_size_t bench_discard(apr_socket_t *socket)

@@ -7,8 +7,9 @@
 
 static double seconds(const FILETIME *time)
 {
-    return ((double)time->dwHighDateTime * 4294967296.0
-            + (double)time->dwLowDateTime) / 1e7;
+    return ((double)time->dwHighDateTime * 4294967296.0 +
+            (double)time->dwLowDateTime) /
+           1e7;
 }
 
 double bench_cpu_seconds(void)

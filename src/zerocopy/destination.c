@@ -18,8 +18,8 @@ takhin_destination_t takhin_to_file(apr_file_t *file)
 
     /* A file that can't say what it is may still be written to as a file; if
      * it is broken, the first write tells. */
-    if (apr_file_info_get(&info, APR_FINFO_TYPE, file) == APR_SUCCESS
-        && info.filetype == APR_PIPE) {
+    if (apr_file_info_get(&info, APR_FINFO_TYPE, file) == APR_SUCCESS &&
+        info.filetype == APR_PIPE) {
         to.kind = TAKHIN_TO_PIPE;
     }
     return to;

@@ -62,9 +62,9 @@ apr_status_t takhin_reader_write_to(takhin_reader_t *reader,
     if (!zerocopy_range_valid(reader->start, reader->length) || max < 0) {
         return APR_EINVAL;
     }
-    status = takhin_send_file(to, reader->file,
-                              reader->start + reader->position,
-                              max < left ? max : left, counters, sent);
+    status =
+        takhin_send_file(to, reader->file, reader->start + reader->position,
+                         max < left ? max : left, counters, sent);
     reader->position += *sent;
     return status;
 }

@@ -29,23 +29,17 @@ static int falls_back(apr_status_t status, takhin_fallback_t *reason)
 {
     if (status == ENOSYS || APR_STATUS_IS_ENOTIMPL(status)) {
         *reason = TAKHIN_FALLBACK_ENOSYS;
-    }
-    else if (APR_STATUS_IS_EINVAL(status)) {
+    } else if (APR_STATUS_IS_EINVAL(status)) {
         *reason = TAKHIN_FALLBACK_EINVAL;
-    }
-    else if (APR_STATUS_IS_EXDEV(status)) {
+    } else if (APR_STATUS_IS_EXDEV(status)) {
         *reason = TAKHIN_FALLBACK_EXDEV;
-    }
-    else if (status == EOPNOTSUPP || status == ENOTSUP) {
+    } else if (status == EOPNOTSUPP || status == ENOTSUP) {
         *reason = TAKHIN_FALLBACK_EOPNOTSUPP;
-    }
-    else if (status == EPERM) {
+    } else if (status == EPERM) {
         *reason = TAKHIN_FALLBACK_EPERM;
-    }
-    else if (status == ZEROCOPY_EWOULDWAIT) {
+    } else if (status == ZEROCOPY_EWOULDWAIT) {
         *reason = TAKHIN_FALLBACK_WOULD_WAIT;
-    }
-    else {
+    } else {
         return 0;
     }
     return 1;
@@ -54,8 +48,8 @@ static int falls_back(apr_status_t status, takhin_fallback_t *reason)
 /* Whether this system has a call for such a destination. */
 static int has_call(const takhin_destination_t *to)
 {
-    return (to->kind == TAKHIN_TO_SOCKET && zerocopy_calls->send_socket)
-           || (to->kind == TAKHIN_TO_PIPE && zerocopy_calls->send_pipe);
+    return (to->kind == TAKHIN_TO_SOCKET && zerocopy_calls->send_socket) ||
+           (to->kind == TAKHIN_TO_PIPE && zerocopy_calls->send_pipe);
 }
 
 /* One attempt with the call that has_call found. */
@@ -77,8 +71,8 @@ static apr_status_t send_zero_copy(const takhin_destination_t *to,
 {
     while (*sent < count) {
         apr_off_t moved = 0;
-        apr_status_t status = send_once(to, file, offset + *sent,
-                                        count - *sent, &moved);
+        apr_status_t status =
+            send_once(to, file, offset + *sent, count - *sent, &moved);
 
         *sent += moved;
         if (APR_STATUS_IS_EINTR(status)) {
@@ -102,8 +96,8 @@ static apr_status_t send_rest(const takhin_destination_t *to, apr_file_t *file,
                               apr_off_t *sent)
 {
     apr_off_t before = *sent;
-    apr_status_t status = zerocopy_copy_to(to, file, offset + before,
-                                           count - before, sent);
+    apr_status_t status =
+        zerocopy_copy_to(to, file, offset + before, count - before, sent);
 
     zerocopy_count_fallback(counters, reason, *sent - before);
     return status;
@@ -206,17 +200,17 @@ apr_status_t takhin_copy_file_range(apr_file_t *from, apr_off_t from_offset,
     apr_status_t status;
 
     *copied = 0;
-    if (!zerocopy_range_valid(from_offset, count)
-        || !zerocopy_range_valid(to_offset, count)
-        || (from == to && ranges_overlap(from_offset, to_offset, count))) {
+    if (!zerocopy_range_valid(from_offset, count) ||
+        !zerocopy_range_valid(to_offset, count) ||
+        (from == to && ranges_overlap(from_offset, to_offset, count))) {
         return APR_EINVAL;
     }
     if (count == 0) {
         return APR_SUCCESS;
     }
     if (zerocopy_calls->copy_range) {
-        status = range_zero_copy(from, from_offset, to, to_offset, count,
-                                 copied);
+        status =
+            range_zero_copy(from, from_offset, to, to_offset, count, copied);
         if (*copied > 0) {
             zerocopy_count_zero_copy(counters, *copied);
         }

@@ -40,9 +40,9 @@ static apr_status_t bsd_copy_range(apr_file_t *from, apr_off_t from_offset,
 {
     off_t in = from_offset;
     off_t out = to_offset;
-    ssize_t n = copy_file_range(zerocopy_unix_file(from), &in,
-                                zerocopy_unix_file(to), &out,
-                                call_share(count), 0);
+    ssize_t n =
+        copy_file_range(zerocopy_unix_file(from), &in, zerocopy_unix_file(to),
+                        &out, call_share(count), 0);
 
     if (n < 0) {
         *moved = 0;

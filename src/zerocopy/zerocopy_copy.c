@@ -13,8 +13,8 @@ static apr_size_t buffer_share(apr_off_t left)
                                        : (apr_size_t)ZEROCOPY_BUFFER_SIZE;
 }
 
-static apr_status_t read_some(apr_file_t *file, void *data,
-                              apr_size_t *length, apr_off_t offset)
+static apr_status_t read_some(apr_file_t *file, void *data, apr_size_t *length,
+                              apr_off_t offset)
 {
     apr_size_t wanted = *length;
     apr_status_t status;
@@ -26,15 +26,14 @@ static apr_status_t read_some(apr_file_t *file, void *data,
     return status;
 }
 
-apr_status_t zerocopy_read_full(apr_file_t *file, void *data,
-                                apr_size_t length, apr_off_t offset,
-                                apr_size_t *got)
+apr_status_t zerocopy_read_full(apr_file_t *file, void *data, apr_size_t length,
+                                apr_off_t offset, apr_size_t *got)
 {
     *got = 0;
     while (*got < length) {
         apr_size_t n = length - *got;
-        apr_status_t status = read_some(file, (char *)data + *got, &n,
-                                        offset + (apr_off_t)*got);
+        apr_status_t status =
+            read_some(file, (char *)data + *got, &n, offset + (apr_off_t)*got);
 
         if (status != APR_SUCCESS) {
             return status;
@@ -47,8 +46,8 @@ apr_status_t zerocopy_read_full(apr_file_t *file, void *data,
     return APR_SUCCESS;
 }
 
-static apr_status_t write_once(const takhin_destination_t *to,
-                               const void *data, apr_size_t *length)
+static apr_status_t write_once(const takhin_destination_t *to, const void *data,
+                               apr_size_t *length)
 {
     switch (to->kind) {
     case TAKHIN_TO_SOCKET:
@@ -65,9 +64,8 @@ static apr_status_t write_once(const takhin_destination_t *to,
 }
 
 /* Writes all of DATA or says why not; adds what was taken to *MOVED. */
-static apr_status_t write_full(const takhin_destination_t *to,
-                               const char *data, apr_size_t length,
-                               apr_off_t *moved)
+static apr_status_t write_full(const takhin_destination_t *to, const char *data,
+                               apr_size_t length, apr_off_t *moved)
 {
     while (length > 0) {
         apr_size_t n = length;

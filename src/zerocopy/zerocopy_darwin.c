@@ -26,8 +26,7 @@ static apr_status_t darwin_send_socket(apr_socket_t *to, apr_file_t *from,
      * may still be what was asked for. */
     if (error == 0 || error == EAGAIN || error == EINTR) {
         *moved = length;
-    }
-    else {
+    } else {
         *moved = 0;
     }
     return APR_FROM_OS_ERROR(error);

@@ -63,9 +63,8 @@ int zerocopy_range_valid(apr_off_t offset, apr_off_t count);
  * Reads LENGTH bytes at OFFSET, over interruptions and short reads, and sets
  * *GOT to how many there were. APR_EOF when FILE ends before.
  */
-apr_status_t zerocopy_read_full(apr_file_t *file, void *data,
-                                apr_size_t length, apr_off_t offset,
-                                apr_size_t *got);
+apr_status_t zerocopy_read_full(apr_file_t *file, void *data, apr_size_t length,
+                                apr_off_t offset, apr_size_t *got);
 
 /* Plain copies: takhin_send_file and takhin_copy_file_range without a system's
  * help and without counting. They add to *MOVED what they move. */

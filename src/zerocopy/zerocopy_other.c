@@ -15,8 +15,8 @@ static apr_status_t other_send_socket(apr_socket_t *to, apr_file_t *from,
                                       apr_off_t *moved)
 {
     apr_size_t length = count < CALL_MAX ? (apr_size_t)count : CALL_MAX;
-    apr_status_t status = apr_socket_sendfile(to, from, NULL, &offset,
-                                              &length, 0);
+    apr_status_t status =
+        apr_socket_sendfile(to, from, NULL, &offset, &length, 0);
 
     *moved = (apr_off_t)length;
     return status;

@@ -43,9 +43,8 @@ static apr_status_t file_finish(HANDLE file, BOOL started, OVERLAPPED *entry,
 
     *length = 0;
     if (error == ERROR_SUCCESS || error == ERROR_IO_PENDING) {
-        error = GetOverlappedResult(file, entry, &moved, TRUE)
-                    ? ERROR_SUCCESS
-                    : GetLastError();
+        error = GetOverlappedResult(file, entry, &moved, TRUE) ? ERROR_SUCCESS
+                                                               : GetLastError();
     }
     CloseHandle(entry->hEvent);
     if (error == ERROR_HANDLE_EOF) {
@@ -156,8 +155,7 @@ static apr_status_t transmit_finish(SOCKET socket, BOOL started,
 
 /* How many of COUNT bytes FILE has at OFFSET: TransmitFile refuses to go
  * beyond the end instead of stopping there. */
-static apr_status_t file_extent(HANDLE file, apr_off_t offset,
-                                apr_off_t *count)
+static apr_status_t file_extent(HANDLE file, apr_off_t offset, apr_off_t *count)
 {
     LARGE_INTEGER size;
 
@@ -166,8 +164,7 @@ static apr_status_t file_extent(HANDLE file, apr_off_t offset,
     }
     if (offset >= size.QuadPart) {
         *count = 0;
-    }
-    else if (*count > size.QuadPart - offset) {
+    } else if (*count > size.QuadPart - offset) {
         *count = size.QuadPart - offset;
     }
     return APR_SUCCESS;
@@ -186,20 +183,19 @@ static apr_status_t win32_send_socket(apr_socket_t *to, apr_file_t *from,
     if (is_nonblocking(to)) {
         return ZEROCOPY_EWOULDWAIT;
     }
-    if ((status = apr_os_file_get(&file, from)) != APR_SUCCESS
-        || (status = apr_os_sock_get(&socket, to)) != APR_SUCCESS
-        || (status = file_extent(file, offset, &count)) != APR_SUCCESS
-        || count == 0
-        || (status = overlapped_open(&entry, offset)) != APR_SUCCESS) {
+    if ((status = apr_os_file_get(&file, from)) != APR_SUCCESS ||
+        (status = apr_os_sock_get(&socket, to)) != APR_SUCCESS ||
+        (status = file_extent(file, offset, &count)) != APR_SUCCESS ||
+        count == 0 ||
+        (status = overlapped_open(&entry, offset)) != APR_SUCCESS) {
         return status;
     }
     if (count > TRANSMIT_MAX) {
         count = TRANSMIT_MAX;
     }
-    return transmit_finish(socket,
-                           TransmitFile(socket, file, (DWORD)count, 0, &entry,
-                                        NULL, 0),
-                           &entry, moved);
+    return transmit_finish(
+        socket, TransmitFile(socket, file, (DWORD)count, 0, &entry, NULL, 0),
+        &entry, moved);
 }
 
 const zerocopy_calls_t zerocopy_native = {

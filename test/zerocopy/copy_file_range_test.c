@@ -17,8 +17,8 @@ static void copy(apr_off_t from_offset, apr_off_t to_offset, apr_off_t count)
     CU_ASSERT_EQUAL(file_position(from), 0);
     CU_ASSERT_EQUAL(file_position(to), 0);
     CU_ASSERT(file_matches(to, to_offset, count, from_offset));
-    CU_ASSERT_EQUAL(counters.zero_copy_calls
-                        + fallback_calls_of_all(&counters), 1);
+    CU_ASSERT_EQUAL(counters.zero_copy_calls + fallback_calls_of_all(&counters),
+                    1);
     apr_file_close(from);
     apr_file_close(to);
 }
@@ -43,8 +43,8 @@ static void offsets_above_4_gib_work(void)
     apr_off_t copied;
 
     file_fill(from, offset, MIB);
-    ASSERT_OK(takhin_copy_file_range(from, offset, to, 5 * GIB, MIB, NULL,
-                                     &copied));
+    ASSERT_OK(
+        takhin_copy_file_range(from, offset, to, 5 * GIB, MIB, NULL, &copied));
     CU_ASSERT_EQUAL(copied, MIB);
     CU_ASSERT(file_matches(to, 5 * GIB, MIB, offset));
     apr_file_close(from);
@@ -57,13 +57,11 @@ static void a_shorter_source_ends_with_eof(void)
     apr_file_t *to = file_create(unit_tmpdir(), "to");
     apr_off_t copied;
 
-    CU_ASSERT_EQUAL(takhin_copy_file_range(from, 300, to, 0, 5000, NULL,
-                                           &copied),
-                    APR_EOF);
+    CU_ASSERT_EQUAL(
+        takhin_copy_file_range(from, 300, to, 0, 5000, NULL, &copied), APR_EOF);
     CU_ASSERT_EQUAL(copied, 700);
     CU_ASSERT(file_matches(to, 0, 700, 300));
-    CU_ASSERT_EQUAL(takhin_copy_file_range(from, 1000, to, 0, 1, NULL,
-                                           &copied),
+    CU_ASSERT_EQUAL(takhin_copy_file_range(from, 1000, to, 0, 1, NULL, &copied),
                     APR_EOF);
     CU_ASSERT_EQUAL(copied, 0);
     apr_file_close(from);
@@ -75,15 +73,15 @@ static void ranges_of_one_file_must_not_overlap(void)
     apr_file_t *file = file_with(100000);
     apr_off_t copied;
 
-    CU_ASSERT_EQUAL(takhin_copy_file_range(file, 0, file, 49999, 50000, NULL,
-                                           &copied),
-                    APR_EINVAL);
-    CU_ASSERT_EQUAL(takhin_copy_file_range(file, 49999, file, 0, 50000, NULL,
-                                           &copied),
-                    APR_EINVAL);
+    CU_ASSERT_EQUAL(
+        takhin_copy_file_range(file, 0, file, 49999, 50000, NULL, &copied),
+        APR_EINVAL);
+    CU_ASSERT_EQUAL(
+        takhin_copy_file_range(file, 49999, file, 0, 50000, NULL, &copied),
+        APR_EINVAL);
     CU_ASSERT(file_matches(file, 0, 100000, 0));
-    ASSERT_OK(takhin_copy_file_range(file, 0, file, 50000, 50000, NULL,
-                                     &copied));
+    ASSERT_OK(
+        takhin_copy_file_range(file, 0, file, 50000, 50000, NULL, &copied));
     CU_ASSERT_EQUAL(copied, 50000);
     CU_ASSERT(file_matches(file, 50000, 50000, 0));
     apr_file_close(file);
@@ -99,9 +97,9 @@ static void what_is_no_range_is_refused(void)
                     APR_EINVAL);
     CU_ASSERT_EQUAL(takhin_copy_file_range(from, 0, to, -1, 1, NULL, &copied),
                     APR_EINVAL);
-    CU_ASSERT_EQUAL(takhin_copy_file_range(from, 0, to, APR_INT64_MAX, 1, NULL,
-                                           &copied),
-                    APR_EINVAL);
+    CU_ASSERT_EQUAL(
+        takhin_copy_file_range(from, 0, to, APR_INT64_MAX, 1, NULL, &copied),
+        APR_EINVAL);
     CU_ASSERT_EQUAL(takhin_copy_file_range(from, 0, to, 0, 0, NULL, &copied),
                     APR_SUCCESS);
     apr_file_close(from);
@@ -117,8 +115,8 @@ static void a_destination_that_cannot_be_written_is_an_error(void)
 
     ASSERT_OK(apr_file_open(&to, path, APR_FOPEN_CREATE | APR_FOPEN_READ,
                             APR_FPROT_OS_DEFAULT, unit_pool()));
-    CU_ASSERT(takhin_copy_file_range(from, 0, to, 0, SIZE, NULL, &copied)
-              != APR_SUCCESS);
+    CU_ASSERT(takhin_copy_file_range(from, 0, to, 0, SIZE, NULL, &copied) !=
+              APR_SUCCESS);
     CU_ASSERT_EQUAL(copied, 0);
     apr_file_close(from);
     apr_file_close(to);
@@ -134,16 +132,15 @@ static apr_file_t *file_elsewhere(apr_file_t *here)
     apr_file_t *file;
 
     if (apr_file_open(&file, path,
-                      APR_FOPEN_CREATE | APR_FOPEN_EXCL | APR_FOPEN_READ
-                          | APR_FOPEN_WRITE | APR_FOPEN_BINARY
-                          | APR_FOPEN_DELONCLOSE,
-                      APR_FPROT_OS_DEFAULT, unit_pool())
-        != APR_SUCCESS) {
+                      APR_FOPEN_CREATE | APR_FOPEN_EXCL | APR_FOPEN_READ |
+                          APR_FOPEN_WRITE | APR_FOPEN_BINARY |
+                          APR_FOPEN_DELONCLOSE,
+                      APR_FPROT_OS_DEFAULT, unit_pool()) != APR_SUCCESS) {
         return NULL;
     }
-    if (apr_file_info_get(&ours, APR_FINFO_DEV, here) != APR_SUCCESS
-        || apr_file_info_get(&theirs, APR_FINFO_DEV, file) != APR_SUCCESS
-        || ours.device == theirs.device) {
+    if (apr_file_info_get(&ours, APR_FINFO_DEV, here) != APR_SUCCESS ||
+        apr_file_info_get(&theirs, APR_FINFO_DEV, file) != APR_SUCCESS ||
+        ours.device == theirs.device) {
         apr_file_close(file);
         return NULL;
     }
@@ -162,8 +159,8 @@ static void a_copy_between_two_file_systems_is_whole(void)
         unit_skip("no second file system to write to");
         return;
     }
-    ASSERT_OK(takhin_copy_file_range(here, 0, there, 0, SIZE, &counters,
-                                     &copied));
+    ASSERT_OK(
+        takhin_copy_file_range(here, 0, there, 0, SIZE, &counters, &copied));
     CU_ASSERT_EQUAL(copied, SIZE);
     CU_ASSERT(file_matches(there, 0, SIZE, 0));
     ASSERT_OK(takhin_copy_file_range(there, 10, back, 4, SIZE - 10, &counters,
@@ -184,8 +181,8 @@ static void what_has_bytes_but_no_size_is_copied(void)
     apr_size_t n = 5;
     apr_off_t zero = 0;
 
-    if (apr_file_open(&from, "/proc/version", APR_FOPEN_READ, 0, unit_pool())
-        != APR_SUCCESS) {
+    if (apr_file_open(&from, "/proc/version", APR_FOPEN_READ, 0, unit_pool()) !=
+        APR_SUCCESS) {
         unit_skip("no proc file system here");
         return;
     }

@@ -24,8 +24,7 @@ static int fault_strikes(void)
 {
     int n = fault.calls++;
 
-    return fault.nth >= 0
-           && (n == fault.nth || (fault.lasts && n > fault.nth));
+    return fault.nth >= 0 && (n == fault.nth || (fault.lasts && n > fault.nth));
 }
 
 static apr_off_t least(apr_off_t a, apr_off_t b)
@@ -35,8 +34,7 @@ static apr_off_t least(apr_off_t a, apr_off_t b)
 
 /* The system's call, which may have none, or a copy that acts like one. */
 static apr_status_t move_to(const takhin_destination_t *to, apr_file_t *from,
-                            apr_off_t offset, apr_off_t count,
-                            apr_off_t *moved)
+                            apr_off_t offset, apr_off_t count, apr_off_t *moved)
 {
     const zerocopy_calls_t *ours = zerocopy_calls;
     apr_status_t status;
@@ -198,9 +196,9 @@ static void refuse_range(apr_file_t *file, int nth, int which)
 
     fault_set(nth, refusals[which].status, 0, 0);
     zerocopy_calls = faulty_zero_copy();
-    CU_ASSERT_EQUAL(takhin_copy_file_range(file, 0, out, 100, SIZE, &counters,
-                                           &copied),
-                    APR_SUCCESS);
+    CU_ASSERT_EQUAL(
+        takhin_copy_file_range(file, 0, out, 100, SIZE, &counters, &copied),
+        APR_SUCCESS);
     zerocopy_calls = &zerocopy_native;
     CU_ASSERT_EQUAL(copied, SIZE);
     CU_ASSERT_EQUAL(fault.calls, nth + 1);
@@ -273,9 +271,9 @@ static void an_interrupted_call_is_repeated(void)
 
         fault_set(nth, APR_EINTR, nth % 2, 0);
         zerocopy_calls = faulty_zero_copy();
-        CU_ASSERT_EQUAL(takhin_copy_file_range(file, 0, out, 0, SIZE, NULL,
-                                               &copied),
-                        APR_SUCCESS);
+        CU_ASSERT_EQUAL(
+            takhin_copy_file_range(file, 0, out, 0, SIZE, NULL, &copied),
+            APR_SUCCESS);
         zerocopy_calls = &zerocopy_native;
         CU_ASSERT_EQUAL(copied, SIZE);
         CU_ASSERT(file_matches(out, 0, SIZE, 0));
@@ -310,9 +308,9 @@ static void stop_and_go_on(apr_status_t status, int moves)
         if (struck) {
             CU_ASSERT_EQUAL(sent, least(SIZE, (apr_off_t)(nth + moves) * STEP));
         }
-        CU_ASSERT_EQUAL(takhin_send_file(&to, file, sent, SIZE - sent, NULL,
-                                         &rest),
-                        APR_SUCCESS);
+        CU_ASSERT_EQUAL(
+            takhin_send_file(&to, file, sent, SIZE - sent, NULL, &rest),
+            APR_SUCCESS);
         CU_ASSERT_EQUAL(sent + rest, SIZE);
         apr_socket_close(sender);
         receiver_join(r);
@@ -490,8 +488,7 @@ static void a_system_without_calls_copies_everything(void)
     fault_set(-1, APR_SUCCESS, 0, 0);
     zerocopy_calls = faulty_copy();
     ASSERT_OK(takhin_send_file(&to, file, 0, SIZE, &counters, &moved));
-    ASSERT_OK(takhin_copy_file_range(file, 0, out, 0, SIZE, &counters,
-                                     &moved));
+    ASSERT_OK(takhin_copy_file_range(file, 0, out, 0, SIZE, &counters, &moved));
     zerocopy_calls = &zerocopy_native;
     apr_socket_close(sender);
     receiver_join(r);
@@ -532,8 +529,8 @@ static void a_false_end_of_the_source_is_not_believed(void)
     calls.copy_range = claims_the_end;
     fault_set(2, APR_SUCCESS, 0, 0);
     zerocopy_calls = &calls;
-    ASSERT_OK(takhin_copy_file_range(file, 0, out, 0, SIZE, &counters,
-                                     &copied));
+    ASSERT_OK(
+        takhin_copy_file_range(file, 0, out, 0, SIZE, &counters, &copied));
     zerocopy_calls = &zerocopy_native;
     CU_ASSERT_EQUAL(copied, SIZE);
     CU_ASSERT(file_matches(out, 0, SIZE, 0));
@@ -579,17 +576,16 @@ static void every_reason_has_a_name_of_its_own(void)
                            "unknown");
 }
 
-UNIT_MAIN(
-    UNIT_TEST(a_refused_socket_call_turns_into_a_copy_at_the_exact_byte),
-    UNIT_TEST(a_refused_pipe_call_turns_into_a_copy_at_the_exact_byte),
-    UNIT_TEST(a_refused_range_call_turns_into_a_copy_at_the_exact_byte),
-    UNIT_TEST(an_interrupted_call_is_repeated),
-    UNIT_TEST(eagain_comes_back_with_the_bytes_so_far),
-    UNIT_TEST(any_other_error_comes_back_with_the_bytes_so_far),
-    UNIT_TEST(an_interrupted_copy_is_repeated),
-    UNIT_TEST(a_copy_that_finds_no_room_goes_on_at_the_exact_byte),
-    UNIT_TEST(a_copied_range_that_fails_says_how_far_it_came),
-    UNIT_TEST(a_system_without_calls_copies_everything),
-    UNIT_TEST(a_false_end_of_the_source_is_not_believed),
-    UNIT_TEST(a_copy_by_choice_is_counted_as_such),
-    UNIT_TEST(every_reason_has_a_name_of_its_own))
+UNIT_MAIN(UNIT_TEST(a_refused_socket_call_turns_into_a_copy_at_the_exact_byte),
+          UNIT_TEST(a_refused_pipe_call_turns_into_a_copy_at_the_exact_byte),
+          UNIT_TEST(a_refused_range_call_turns_into_a_copy_at_the_exact_byte),
+          UNIT_TEST(an_interrupted_call_is_repeated),
+          UNIT_TEST(eagain_comes_back_with_the_bytes_so_far),
+          UNIT_TEST(any_other_error_comes_back_with_the_bytes_so_far),
+          UNIT_TEST(an_interrupted_copy_is_repeated),
+          UNIT_TEST(a_copy_that_finds_no_room_goes_on_at_the_exact_byte),
+          UNIT_TEST(a_copied_range_that_fails_says_how_far_it_came),
+          UNIT_TEST(a_system_without_calls_copies_everything),
+          UNIT_TEST(a_false_end_of_the_source_is_not_believed),
+          UNIT_TEST(a_copy_by_choice_is_counted_as_such),
+          UNIT_TEST(every_reason_has_a_name_of_its_own))

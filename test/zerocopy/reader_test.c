@@ -91,8 +91,8 @@ static void a_reader_writes_to_any_destination(void)
         apr_off_t sent, sum = 0;
 
         while (takhin_reader_remaining(&reader) > 0) {
-            ASSERT_OK(takhin_reader_write_to(&reader, &to[i], 40000, NULL,
-                                             &sent));
+            ASSERT_OK(
+                takhin_reader_write_to(&reader, &to[i], 40000, NULL, &sent));
             sum += sent;
             CU_ASSERT_EQUAL_FATAL(takhin_reader_position(&reader), sum);
         }

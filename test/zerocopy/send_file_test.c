@@ -23,8 +23,8 @@ static void send_over_tcp(apr_off_t offset, apr_off_t count)
     receiver_join(r);
     CU_ASSERT_EQUAL(r->received, count);
     CU_ASSERT(r->matches);
-    CU_ASSERT_EQUAL(counters.zero_copy_bytes
-                        + counters.fallback_bytes[TAKHIN_FALLBACK_UNSUPPORTED],
+    CU_ASSERT_EQUAL(counters.zero_copy_bytes +
+                        counters.fallback_bytes[TAKHIN_FALLBACK_UNSUPPORTED],
                     (apr_uint64_t)count);
     apr_file_close(file);
 }
@@ -80,13 +80,12 @@ static void a_full_pipe_that_does_not_block_says_eagain(void)
     static unsigned char data[32 * 1024];
     int eagain = 0;
 
-    ASSERT_OK(apr_file_pipe_create_ex(&in, &out, APR_READ_BLOCK,
-                                      unit_pool()));
+    ASSERT_OK(apr_file_pipe_create_ex(&in, &out, APR_READ_BLOCK, unit_pool()));
     to = takhin_to_file(out);
     while (received < SIZE) {
         apr_size_t n = sizeof(data);
-        apr_status_t status = takhin_send_file(&to, file, done, SIZE - done,
-                                               NULL, &sent);
+        apr_status_t status =
+            takhin_send_file(&to, file, done, SIZE - done, NULL, &sent);
 
         CU_ASSERT_FATAL(status == APR_SUCCESS || APR_STATUS_IS_EAGAIN(status));
         eagain += status != APR_SUCCESS;
@@ -148,13 +147,11 @@ static void a_buffered_file_keeps_its_order(void)
     apr_off_t sent;
     unsigned char head[100];
 
-    ASSERT_OK(apr_file_open(&out,
-                            apr_pstrcat(unit_pool(), unit_tmpdir(),
-                                        "/buffered", NULL),
-                            APR_FOPEN_CREATE | APR_FOPEN_READ
-                                | APR_FOPEN_WRITE | APR_FOPEN_BUFFERED
-                                | APR_FOPEN_BINARY,
-                            APR_FPROT_OS_DEFAULT, unit_pool()));
+    ASSERT_OK(apr_file_open(
+        &out, apr_pstrcat(unit_pool(), unit_tmpdir(), "/buffered", NULL),
+        APR_FOPEN_CREATE | APR_FOPEN_READ | APR_FOPEN_WRITE |
+            APR_FOPEN_BUFFERED | APR_FOPEN_BINARY,
+        APR_FPROT_OS_DEFAULT, unit_pool()));
     pattern_fill(head, sizeof(head), 0);
     ASSERT_OK(apr_file_write_full(out, head, sizeof(head), NULL));
     to = takhin_to_file(out);
@@ -279,8 +276,8 @@ static void a_slow_receiver_on_a_nonblocking_socket_gets_all(void)
     ASSERT_OK(apr_socket_timeout_set(sender, 0));
     to = takhin_to_socket(sender);
     while (received < size) {
-        apr_status_t status = takhin_send_file(&to, file, done, size - done,
-                                               NULL, &sent);
+        apr_status_t status =
+            takhin_send_file(&to, file, done, size - done, NULL, &sent);
 
         CU_ASSERT_FATAL(status == APR_SUCCESS || APR_STATUS_IS_EAGAIN(status));
         eagain += status != APR_SUCCESS;
@@ -335,8 +332,8 @@ static void a_receiver_that_closes_is_an_error(void)
     to = takhin_to_socket(sender);
     status = takhin_send_file(&to, file, 0, size, NULL, &sent);
     receiver_join(r);
-    CU_ASSERT(APR_STATUS_IS_EPIPE(status) || APR_STATUS_IS_ECONNRESET(status)
-              || APR_STATUS_IS_ECONNABORTED(status));
+    CU_ASSERT(APR_STATUS_IS_EPIPE(status) || APR_STATUS_IS_ECONNRESET(status) ||
+              APR_STATUS_IS_ECONNABORTED(status));
     CU_ASSERT(sent >= r->received && sent < size);
     status = takhin_send_file(&to, file, sent, size - sent, NULL, &again);
     CU_ASSERT(status != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(status));
@@ -364,8 +361,7 @@ static void a_file_truncated_meanwhile_ends_with_eof(void)
         take_some(receiver, &received);
     }
     ASSERT_OK(apr_socket_timeout_set(sender, -1));
-    CU_ASSERT_EQUAL(takhin_send_file(&to, file, done, size - done, NULL,
-                                     &sent),
+    CU_ASSERT_EQUAL(takhin_send_file(&to, file, done, size - done, NULL, &sent),
                     APR_EOF);
     CU_ASSERT_EQUAL(sent, rest);
     while (received < done + rest) {
@@ -442,8 +438,8 @@ static void *APR_THREAD_FUNC sender_main(apr_thread_t *thread, void *baton)
     takhin_destination_t to = takhin_to_socket(s->socket);
 
     (void)thread;
-    s->status = takhin_send_file(&to, s->file, s->offset, 2 * MIB, NULL,
-                                 &s->sent);
+    s->status =
+        takhin_send_file(&to, s->file, s->offset, 2 * MIB, NULL, &s->sent);
     apr_socket_close(s->socket);
     return NULL;
 }
@@ -463,8 +459,8 @@ static void many_threads_send_from_one_file(void)
         receivers[i] = tcp_receiver(senders[i].offset, &senders[i].socket);
     }
     for (i = 0; i < SENDERS; i++) {
-        ASSERT_OK(apr_thread_create(&threads[i], NULL, sender_main,
-                                    &senders[i], unit_pool()));
+        ASSERT_OK(apr_thread_create(&threads[i], NULL, sender_main, &senders[i],
+                                    unit_pool()));
     }
     for (i = 0; i < SENDERS; i++) {
         apr_status_t ignored;

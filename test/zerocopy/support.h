@@ -41,8 +41,8 @@ static inline void pattern_fill(unsigned char *data, apr_size_t length,
     }
 }
 
-static inline int pattern_matches(const unsigned char *data,
-                                  apr_size_t length, apr_off_t offset)
+static inline int pattern_matches(const unsigned char *data, apr_size_t length,
+                                  apr_off_t offset)
 {
     apr_size_t i;
 
@@ -60,9 +60,9 @@ static inline apr_file_t *file_create(const char *directory, const char *name)
     const char *path = apr_pstrcat(unit_pool(), directory, "/", name, NULL);
 
     ASSERT_OK(apr_file_open(&file, path,
-                            APR_FOPEN_CREATE | APR_FOPEN_TRUNCATE
-                                | APR_FOPEN_READ | APR_FOPEN_WRITE
-                                | APR_FOPEN_BINARY,
+                            APR_FOPEN_CREATE | APR_FOPEN_TRUNCATE |
+                                APR_FOPEN_READ | APR_FOPEN_WRITE |
+                                APR_FOPEN_BINARY,
                             APR_FPROT_OS_DEFAULT, unit_pool()));
     return file;
 }
@@ -106,8 +106,8 @@ static inline apr_off_t file_position(apr_file_t *file)
 }
 
 /* Whether the file has the LENGTH pattern bytes of OFFSET at AT. */
-static inline int file_matches(apr_file_t *file, apr_off_t at,
-                               apr_off_t length, apr_off_t offset)
+static inline int file_matches(apr_file_t *file, apr_off_t at, apr_off_t length,
+                               apr_off_t offset)
 {
     static unsigned char chunk[64 * 1024];
 
@@ -116,8 +116,8 @@ static inline int file_matches(apr_file_t *file, apr_off_t at,
         apr_size_t n = length < (apr_off_t)sizeof(chunk) ? (apr_size_t)length
                                                          : sizeof(chunk);
 
-        if (apr_file_read_full(file, chunk, n, NULL) != APR_SUCCESS
-            || !pattern_matches(chunk, n, offset)) {
+        if (apr_file_read_full(file, chunk, n, NULL) != APR_SUCCESS ||
+            !pattern_matches(chunk, n, offset)) {
             return 0;
         }
         offset += (apr_off_t)n;
@@ -134,15 +134,15 @@ static inline void connect_pair(apr_socket_t **sender, apr_socket_t **receiver)
     apr_sockaddr_t *address;
 
     apr_signal(SIGPIPE, SIG_IGN);
-    ASSERT_OK(apr_sockaddr_info_get(&address, "127.0.0.1", APR_INET, 0, 0,
-                                    pool));
-    ASSERT_OK(apr_socket_create(&listener, APR_INET, SOCK_STREAM,
-                                APR_PROTO_TCP, pool));
+    ASSERT_OK(
+        apr_sockaddr_info_get(&address, "127.0.0.1", APR_INET, 0, 0, pool));
+    ASSERT_OK(apr_socket_create(&listener, APR_INET, SOCK_STREAM, APR_PROTO_TCP,
+                                pool));
     ASSERT_OK(apr_socket_bind(listener, address));
     ASSERT_OK(apr_socket_listen(listener, 1));
     ASSERT_OK(apr_socket_addr_get(&address, APR_LOCAL, listener));
-    ASSERT_OK(apr_socket_create(sender, APR_INET, SOCK_STREAM, APR_PROTO_TCP,
-                                pool));
+    ASSERT_OK(
+        apr_socket_create(sender, APR_INET, SOCK_STREAM, APR_PROTO_TCP, pool));
     ASSERT_OK(apr_socket_connect(*sender, address));
     ASSERT_OK(apr_socket_accept(receiver, listener, pool));
     ASSERT_OK(apr_socket_close(listener));
@@ -172,9 +172,8 @@ static inline apr_status_t receiver_read(receiver_t *r, apr_size_t *n)
     if (r->limit > 0 && r->limit - r->received < (apr_off_t)*n) {
         *n = (apr_size_t)(r->limit - r->received);
     }
-    return r->socket != NULL
-               ? apr_socket_recv(r->socket, (char *)r->data, n)
-               : apr_file_read(r->pipe, r->data, n);
+    return r->socket != NULL ? apr_socket_recv(r->socket, (char *)r->data, n)
+                             : apr_file_read(r->pipe, r->data, n);
 }
 
 static inline void *APR_THREAD_FUNC receiver_main(apr_thread_t *thread,
@@ -185,18 +184,16 @@ static inline void *APR_THREAD_FUNC receiver_main(apr_thread_t *thread,
 
     (void)thread;
     r->matches = 1;
-    while ((r->limit == 0 || r->received < r->limit)
-           && receiver_read(r, &n) == APR_SUCCESS) {
-        r->matches = r->matches
-                     && (r->unchecked
-                         || pattern_matches(r->data, n,
-                                            r->offset + r->received));
+    while ((r->limit == 0 || r->received < r->limit) &&
+           receiver_read(r, &n) == APR_SUCCESS) {
+        r->matches = r->matches &&
+                     (r->unchecked ||
+                      pattern_matches(r->data, n, r->offset + r->received));
         r->received += (apr_off_t)n;
     }
     if (r->socket != NULL) {
         apr_socket_close(r->socket);
-    }
-    else {
+    } else {
         apr_file_close(r->pipe);
     }
     return NULL;
@@ -234,8 +231,8 @@ static inline receiver_t *pipe_receiver(apr_off_t offset, apr_file_t **sender)
     receiver_t *r = apr_pcalloc(unit_pool(), sizeof(*r));
 
     apr_signal(SIGPIPE, SIG_IGN);
-    ASSERT_OK(apr_file_pipe_create_ex(&r->pipe, sender, APR_FULL_BLOCK,
-                                      unit_pool()));
+    ASSERT_OK(
+        apr_file_pipe_create_ex(&r->pipe, sender, APR_FULL_BLOCK, unit_pool()));
     r->offset = offset;
     receiver_start(r);
     return r;
@@ -246,7 +243,7 @@ typedef struct {
     apr_off_t offset; /* of the next byte expected */
     apr_off_t received;
     int matches;
-    apr_size_t most; /* bytes taken at once; 0: no limit */
+    apr_size_t most;  /* bytes taken at once; 0: no limit */
     int eagain_every; /* every so many calls there is no room; 0: never */
     int calls;
 } sink_t;
@@ -264,15 +261,15 @@ static inline apr_status_t sink_write(void *baton, const void *data,
     if (sink->most > 0 && *length > sink->most) {
         *length = sink->most;
     }
-    sink->matches = sink->matches
-                    && pattern_matches(data, *length, sink->offset);
+    sink->matches =
+        sink->matches && pattern_matches(data, *length, sink->offset);
     sink->offset += (apr_off_t)*length;
     sink->received += (apr_off_t)*length;
     return APR_SUCCESS;
 }
 
-static inline apr_uint64_t fallback_calls_of_all(
-    const takhin_zerocopy_counters_t *counters)
+static inline apr_uint64_t
+fallback_calls_of_all(const takhin_zerocopy_counters_t *counters)
 {
     apr_uint64_t sum = 0;
     int i;
