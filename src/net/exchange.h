@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An exchange: one frame that came in, and the parts of its answer. It owns
+ * what a request needs while it is in progress (a pool, buffers) and goes back
+ * to a list of free ones afterwards, cleared: that is what keeps an idle
+ * connection small and the path of a request free of malloc. net knows
+ * nothing of what is in a frame.
+ */
+#ifndef TAKHIN_NET_EXCHANGE_H
+#define TAKHIN_NET_EXCHANGE_H
+
+#include <apr_file_io.h>
+#include <apr_pools.h>
+#include <apr_time.h>
+#include <stdint.h>
+
+#include "base/atomic.h"
+
+typedef struct connection_t connection_t;
+typedef struct net_exchange_t net_exchange_t;
+
+/* A piece of an answer: SIZE bytes of memory at DATA, or, when DATA is NULL,
+ * of FILE from OFFSET on. */
+typedef struct {
+    const uint8_t *data;
+    apr_file_t *file;
+    apr_off_t offset;
+    apr_size_t size;
+} net_part_t;
+
+struct net_exchange_t {
+    connection_t *connection;
+    apr_pool_t *pool;         /* cleared after the answer */
+    uint8_t *frame;           /* without its size; writable */
+    apr_size_t frame_length;
+    apr_time_t received;      /* clock_monotonic() when it was whole */
+    void *room;               /* net_options_t.room_size bytes, as the last
+                                 exchange left them */
+
+    /* What follows is net's own. */
+    net_exchange_t *next;
+    atomic_u32_t phase;
+    int overlaps;             /* others of its kind may follow at once */
+    struct net_buffer_t *input;  /* holds FRAME */
+    struct net_buffer_t *output; /* net_exchange_output's */
+    struct net_buffer_t *copied; /* file parts too small for sendfile */
+    net_part_t *parts;
+    int part_count;
+    int part;                 /* the first that is not sent whole */
+    apr_size_t part_sent;     /* bytes of it that are sent */
+    int zero_copied;          /* a part went from file to socket directly */
+    void (*release)(net_exchange_t *exchange);
+    const char *why;          /* to disconnect */
+};
+
+/* Memory of SIZE bytes for the answer's parts, valid until they are sent.
+ * Once an exchange; from the thread that has the exchange. */
+uint8_t *net_exchange_output(net_exchange_t *exchange, apr_size_t size);
+
+/*
+ * Answers with the COUNT pieces at PARTS, which lie in the exchange's pool or
+ * output and are net's from here on. RELEASE, unless it is NULL, is called once
+ * when they were sent or never will be, from a worker. Each exchange is ended
+ * once by one of these three, from any thread, and is gone afterwards.
+ */
+void net_exchange_reply(net_exchange_t *exchange, net_part_t *parts, int count,
+                        void (*release)(net_exchange_t *exchange));
+
+/* Ends an exchange that has no answer. */
+void net_exchange_done(net_exchange_t *exchange);
+
+/* Closes the connection, after the answers before this one, and logs WHY (a
+ * constant, or in the exchange's pool). */
+void net_exchange_disconnect(net_exchange_t *exchange, const char *why);
+
+#endif
