@@ -17,13 +17,15 @@ static net_exchange_t *exchange_create(net_server_t *server)
     apr_size_t offset = APR_ALIGN_DEFAULT(sizeof(net_exchange_t));
     net_exchange_t *exchange = calloc(1, offset + server->options.room_size);
     apr_allocator_t *allocator;
+    apr_status_t rv;
 
     TAKHIN_ASSERT(exchange);
     exchange->room = (char *)exchange + offset;
-    TAKHIN_ASSERT(apr_allocator_create(&allocator) == APR_SUCCESS);
+    rv = apr_allocator_create(&allocator);
+    TAKHIN_ASSERT(rv == APR_SUCCESS);
     apr_allocator_max_free_set(allocator, POOL_KEEPS);
-    TAKHIN_ASSERT(apr_pool_create_unmanaged_ex(&exchange->pool, NULL, allocator)
-                  == APR_SUCCESS);
+    rv = apr_pool_create_unmanaged_ex(&exchange->pool, NULL, allocator);
+    TAKHIN_ASSERT(rv == APR_SUCCESS);
     apr_allocator_owner_set(allocator, exchange->pool);
     return exchange;
 }
@@ -49,10 +51,6 @@ void exchange_clear(net_server_t *server, net_exchange_t *exchange)
         net_buffer_drop(server->buffers, exchange->input);
     if (exchange->copied)
         net_buffer_drop(server->buffers, exchange->copied);
-    if (exchange->output && exchange->output->capacity > NET_BUFFER_SMALL * 2) {
-        net_buffer_drop(server->buffers, exchange->output);
-        exchange->output = NULL;
-    }
     apr_pool_clear(exchange->pool);
     exchange->release = NULL;
     exchange->input = exchange->copied = NULL;
@@ -64,10 +62,8 @@ void exchange_clear(net_server_t *server, net_exchange_t *exchange)
     exchange->why = NULL;
 }
 
-void exchange_destroy(net_server_t *server, net_exchange_t *exchange)
+void exchange_destroy(net_exchange_t *exchange)
 {
-    if (exchange->output)
-        net_buffer_drop(server->buffers, exchange->output);
     apr_pool_destroy(exchange->pool);
     free(exchange);
 }
@@ -83,21 +79,7 @@ void exchange_return(net_server_t *server, net_exchange_t *exchange)
     }
     apr_thread_mutex_unlock(server->mutex);
     if (exchange)
-        exchange_destroy(server, exchange);
-}
-
-uint8_t *net_exchange_output(net_exchange_t *exchange, apr_size_t size)
-{
-    net_buffers_t *buffers = exchange->connection->server->buffers;
-
-    if (exchange->output && exchange->output->capacity < size) {
-        net_buffer_drop(buffers, exchange->output);
-        exchange->output = NULL;
-    }
-    if (!exchange->output)
-        exchange->output = net_buffer_lease(buffers, size);
-    TAKHIN_ASSERT(exchange->output);
-    return exchange->output->data;
+        exchange_destroy(exchange);
 }
 
 int exchange_is_done(const net_exchange_t *exchange)

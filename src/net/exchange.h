@@ -41,8 +41,7 @@ struct net_exchange_t {
     net_exchange_t *next;
     atomic_u32_t phase;
     int overlaps;             /* others of its kind may follow at once */
-    struct net_buffer_t *input;  /* holds FRAME */
-    struct net_buffer_t *output; /* net_exchange_output's */
+    struct net_buffer_t *input; /* holds FRAME */
     struct net_buffer_t *copied; /* file parts too small for sendfile */
     net_part_t *parts;
     int part_count;
@@ -53,13 +52,9 @@ struct net_exchange_t {
     const char *why;          /* to disconnect */
 };
 
-/* Memory of SIZE bytes for the answer's parts, valid until they are sent.
- * Once an exchange; from the thread that has the exchange. */
-uint8_t *net_exchange_output(net_exchange_t *exchange, apr_size_t size);
-
 /*
- * Answers with the COUNT pieces at PARTS, which lie in the exchange's pool or
- * output and are net's from here on. RELEASE, unless it is NULL, is called once
+ * Answers with the COUNT pieces at PARTS, which lie in the exchange's pool
+ * and are net's from here on. RELEASE, unless it is NULL, is called once
  * when they were sent or never will be, from a worker. Each exchange is ended
  * once by one of these three, from any thread, and is gone afterwards.
  */

@@ -152,7 +152,7 @@ net_exchange_t *exchange_lease(net_server_t *server);
 void exchange_return(net_server_t *server, net_exchange_t *exchange);
 /* Gives up what the answer holds and clears the exchange for the next. */
 void exchange_clear(net_server_t *server, net_exchange_t *exchange);
-void exchange_destroy(net_server_t *server, net_exchange_t *exchange);
+void exchange_destroy(net_exchange_t *exchange);
 
 /* Takes the first exchange off the connection. */
 void connection_retire_first(connection_t *connection);

@@ -76,22 +76,41 @@ static apr_status_t open_socket(net_server_t *server, apr_sockaddr_t *address,
     return APR_SUCCESS;
 }
 
+#if APR_HAVE_IPV6
+/* Whether this system has IPv6 at all. */
+static int has_ipv6(apr_pool_t *pool)
+{
+    apr_sockaddr_t *address;
+    apr_socket_t *socket;
+    int has;
+
+    if (apr_sockaddr_info_get(&address, "::", APR_INET6, 0, 0, pool)
+        || apr_socket_create(&socket, APR_INET6, SOCK_STREAM, APR_PROTO_TCP,
+                             pool))
+        return 0;
+    has = !apr_socket_bind(socket, address);
+    apr_socket_close(socket);
+    return has;
+}
+#endif
+
 static apr_status_t open_everywhere(net_server_t *server, int listener)
 {
     apr_sockaddr_t *address;
-    apr_status_t rv = APR_EAFNOSUPPORT;
+    const char *host = "0.0.0.0";
+    apr_int32_t family = APR_INET;
+    apr_status_t rv;
 
 #if APR_HAVE_IPV6
-    if (!(rv = apr_sockaddr_info_get(&address, "::", APR_INET6, 0, 0,
-                                     server->pool)))
-        rv = open_socket(server, address, 1, listener);
-    if (!rv || APR_STATUS_IS_EADDRINUSE(rv))
-        return rv;
+    if (has_ipv6(server->pool)) {
+        host = "::";
+        family = APR_INET6;
+    }
 #endif
-    if ((rv = apr_sockaddr_info_get(&address, "0.0.0.0", APR_INET, 0, 0,
+    if ((rv = apr_sockaddr_info_get(&address, host, family, 0, 0,
                                     server->pool)))
         return rv;
-    return open_socket(server, address, 0, listener);
+    return open_socket(server, address, 1, listener);
 }
 
 static apr_status_t open_listener(net_server_t *server, int listener)
@@ -209,11 +228,23 @@ apr_status_t listener_open(net_server_t *server, const char **error,
 
 /* Accepting -------------------------------------------------------------- */
 
-static void fill_in(connection_t *connection, int listener,
-                    apr_socket_t *accepted)
+/* Writes the client's address into CONNECTION. */
+static void note_peer(connection_t *connection, apr_socket_t *accepted)
 {
     apr_sockaddr_t *peer;
 
+    strcpy(connection->peer_host, "?");
+    strcpy(connection->peer, "?");
+    if (!apr_socket_addr_get(&peer, APR_REMOTE, accepted)
+        && !apr_sockaddr_ip_getbuf(connection->peer_host,
+                                   sizeof(connection->peer_host), peer))
+        apr_snprintf(connection->peer, sizeof(connection->peer),
+                     strchr(connection->peer_host, ':') ? "[%s]:%d" : "%s:%d",
+                     connection->peer_host, peer->port);
+}
+
+static void fill_in(connection_t *connection, int listener)
+{
     connection->input = NULL;
     connection->input_at = connection->last_frame = 0;
     connection->turns = 0;
@@ -227,14 +258,6 @@ static void fill_in(connection_t *connection, int listener,
     connection->poll.desc.s = connection->socket;
     connection->poll.reqevents = APR_POLLIN;
     connection->poll.client_data = connection;
-    strcpy(connection->peer_host, "?");
-    strcpy(connection->peer, "?");
-    if (!apr_socket_addr_get(&peer, APR_REMOTE, accepted)
-        && !apr_sockaddr_ip_getbuf(connection->peer_host,
-                                   sizeof(connection->peer_host), peer))
-        apr_snprintf(connection->peer, sizeof(connection->peer),
-                     strchr(connection->peer_host, ':') ? "[%s]:%d" : "%s:%d",
-                     connection->peer_host, peer->port);
 }
 
 /* Takes the descriptor of ACCEPTED into CONNECTION's own apr_socket_t, which
@@ -303,11 +326,12 @@ static void begin(net_server_t *server, apr_socket_t *accepted, int listener)
     if (apr_socket_opt_set(accepted, APR_SO_NONBLOCK, 1))
         return;
     connection = server_take_slot(server);
+    note_peer(connection, accepted);
     if (take_over(server, connection, accepted)) {
         server_free_slot(server, connection);
         return;
     }
-    fill_in(connection, listener, accepted);
+    fill_in(connection, listener);
     atomic_add64(&server->counters.accepted, 1);
     atomic_add64(&server->counters.open, 1);
     atomic_set32(&connection->expires, 0);

@@ -223,10 +223,12 @@ static void abandon_slot(net_server_t *server, connection_t *connection)
 {
     int pending = 0;
 
+    (void)server;
+
     while (connection->first && exchange_is_done(connection->first))
         connection_retire_first(connection);
     if (connection->spare)
-        exchange_destroy(server, connection->spare);
+        exchange_destroy(connection->spare);
     connection->spare = NULL;
     if (!connection->closed)
         apr_socket_close(connection->socket); /* nobody is left to tell */
@@ -252,7 +254,7 @@ void net_server_stop(net_server_t *server, apr_interval_time_t limit)
     server_each_slot(server, abandon_slot);
     while ((exchange = server->free_exchanges)) {
         server->free_exchanges = exchange->next;
-        exchange_destroy(server, exchange);
+        exchange_destroy(exchange);
     }
     net_buffers_destroy(server->buffers);
 }
