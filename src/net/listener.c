@@ -513,6 +513,8 @@ void listener_stop(net_server_t *server)
 {
     apr_status_t ignored; /* the thread's own: always success */
 
+    if (!server->thread)
+        return; /* it never accepted */
     atomic_set32(&server->ended, 1);
     apr_pollset_wakeup(server->pollset);
     apr_thread_join(&ignored, server->thread);

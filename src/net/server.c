@@ -170,8 +170,8 @@ static apr_status_t create(net_server_t **out, const net_options_t *options,
     return APR_SUCCESS;
 }
 
-apr_status_t net_server_start(net_server_t **out, const net_options_t *options,
-                              const char **error, apr_pool_t *pool)
+apr_status_t net_server_open(net_server_t **out, const net_options_t *options,
+                             const char **error, apr_pool_t *pool)
 {
     net_server_t *server = NULL;
     apr_status_t rv;
@@ -179,24 +179,36 @@ apr_status_t net_server_start(net_server_t **out, const net_options_t *options,
     TAKHIN_ASSERT(options->dispatch && options->workers > 0);
     net_socket_init();
     *error = NULL;
-    if ((rv = create(&server, options, pool))
-        || (rv = listener_open(server, error, pool))
-        || (rv = worker_pool_create(&server->workers, options->workers,
-                                    server->pool)))
-        goto failed;
-    if ((rv = listener_start(server))) {
-        worker_pool_stop(server->workers);
-        goto failed;
+    if (!(rv = create(&server, options, pool))
+        && !(rv = listener_open(server, error, pool))
+        && !(rv = worker_pool_create(&server->workers, options->workers,
+                                     server->pool))) {
+        *out = server;
+        return APR_SUCCESS;
     }
-    *out = server;
-    return APR_SUCCESS;
-
-failed:
     if (!*error)
         *error = apr_psprintf(pool, "the network cannot start: %s",
                               LOG_STATUS(rv));
     if (server)
         apr_pool_destroy(server->pool);
+    return rv;
+}
+
+apr_status_t net_server_accept(net_server_t *server)
+{
+    return listener_start(server);
+}
+
+apr_status_t net_server_start(net_server_t **out, const net_options_t *options,
+                              const char **error, apr_pool_t *pool)
+{
+    apr_status_t rv = net_server_open(out, options, error, pool);
+
+    if (rv || !(rv = net_server_accept(*out)))
+        return rv;
+    *error = apr_psprintf(pool, "the network cannot start: %s",
+                          LOG_STATUS(rv));
+    net_server_stop(*out, 0);
     return rv;
 }
 

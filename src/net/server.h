@@ -82,9 +82,18 @@ typedef struct {
     takhin_zerocopy_counters_t zerocopy;
 } net_counters_t;
 
-/* Binds and listens on all listeners and starts the threads. On an error
+/* Binds and listens on all listeners and starts the workers. On an error
  * nothing is left behind, and *ERROR says in one line what cannot be (address
- * in use, with host and port), allocated in POOL. */
+ * in use, with host and port), allocated in POOL. Who connects waits in the
+ * system's backlog until net_server_accept. */
+apr_status_t net_server_open(net_server_t **server,
+                             const net_options_t *options, const char **error,
+                             apr_pool_t *pool);
+
+/* Starts to serve, once. */
+apr_status_t net_server_accept(net_server_t *server);
+
+/* Both in one. */
 apr_status_t net_server_start(net_server_t **server,
                               const net_options_t *options,
                               const char **error, apr_pool_t *pool);
