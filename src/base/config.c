@@ -48,7 +48,7 @@ static void problem(config_t *config, int is_error, const char *format, ...)
         where = apr_pstrcat(config->pool, config->file, ": ", NULL);
     va_start(args, format);
     p->is_error = is_error;
-    p->text = apr_pstrcat(config->pool, where,
+    p->text = apr_pstrcat(config->pool, where, is_error ? "" : "warning: ",
                           apr_pvsprintf(config->pool, format, args), NULL);
     va_end(args);
 }

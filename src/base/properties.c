@@ -339,6 +339,12 @@ static const char *default_words(const property_t *p, apr_pool_t *pool)
                         p->kafka_has_none ? " (Kafka has none)" : "");
 }
 
+/* Whether what is allowed says more than the type. */
+static int is_constrained(const property_t *p)
+{
+    return p->check || p->one_of || p->has_min || p->has_max || p->not_empty;
+}
+
 static void describe(apr_array_header_t *lines, const property_t *p)
 {
     static const char *const types[] = {
@@ -350,8 +356,10 @@ static void describe(apr_array_header_t *lines, const property_t *p)
     apr_pool_t *pool = lines->pool;
 
     wrap(lines, apr_psprintf(
-        pool, "- `%s` (%s%s%s; %s; %s): %s%s%s%s", p->name, types[p->type],
-        p->unit ? ", " : "", p->unit ? p->unit : "", property_allowed(p, pool),
+        pool, "- `%s` (%s%s%s%s; %s): %s%s%s%s", p->name, types[p->type],
+        p->unit ? ", " : "", p->unit ? p->unit : "",
+        is_constrained(p)
+            ? apr_pstrcat(pool, "; ", property_allowed(p, pool), NULL) : "",
         default_words(p, pool), p->description,
         p->own ? " Takhin's own." : "",
         p->from ? " Default from " : "",

@@ -230,12 +230,13 @@ static void an_unknown_key_is_a_warning(void)
     config_t *c = fresh();
 
     UNIT_OK(load(c, "num.partition=3\n"));
-    CU_ASSERT_STRING_EQUAL(last_problem(c), "test.properties:1: num.partition: "
-                                            "unknown key, ignored");
+    CU_ASSERT_STRING_EQUAL(last_problem(c), "test.properties:1: warning: "
+                                            "num.partition: unknown key, "
+                                            "ignored");
     UNIT_OK(load(c, "num.replica.fetchers=3\nlistener.name.a.ssl.x=1\n"));
     CU_ASSERT_STRING_EQUAL(last_problem(c),
-                           "test.properties:2: listener.name.a.ssl.x: has no "
-                           "effect here, only on Kafka");
+                           "test.properties:2: warning: listener.name.a.ssl.x: "
+                           "has no effect here, only on Kafka");
     CU_ASSERT_EQUAL(config_problems(c)->nelts, 3);
     UNIT_OK(config_check(c));
 }
