@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The features (KIP-584) of a cluster and which of their levels this program
+ * understands: what it registers with, what ApiVersions advertises, and what a
+ * new cluster begins with. The figures are those of Kafka 4.3.
+ */
+#ifndef TAKHIN_METADATA_FEATURES_H
+#define TAKHIN_METADATA_FEATURES_H
+
+#include <stdint.h>
+
+#include "metadata/image.h"
+
+#define FEATURE_METADATA_VERSION "metadata.version"
+#define FEATURE_ELR_VERSION "eligible.leader.replicas.version"
+
+typedef image_feature_range_t metadata_feature_t;
+
+typedef struct {
+    const char *name;
+    int16_t level;
+} feature_level_t;
+
+/* What is supported, metadata.version among it. */
+const metadata_feature_t *metadata_features(int *count);
+
+/* The levels of a new cluster, metadata.version first. */
+const feature_level_t *feature_bootstrap_levels(int *count);
+
+/* The feature of IMAGE that is not supported, with *LEVEL; or NULL. */
+const char *feature_unsupported(const metadata_image_t *image,
+                                int16_t *level);
+
+#endif
