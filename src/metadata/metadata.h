@@ -16,6 +16,7 @@
 #include <apr_pools.h>
 #include <stdint.h>
 
+#include "metadata/features.h"
 #include "metadata/image.h"
 #include "protocol/wire.h"
 #include "storage/log.h"
