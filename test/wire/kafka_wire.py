@@ -20,6 +20,7 @@ import zipfile
 import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+MESSAGES = os.path.join(HERE, "..", "..", "src", "protocol", "messages")
 
 ERRORS = {
     -1: "UNKNOWN_SERVER_ERROR", 0: "NONE", 1: "OFFSET_OUT_OF_RANGE",
@@ -153,14 +154,69 @@ def jar_schemas():
     return found
 
 
+def project_schemas():
+    """{name: Message} from src/protocol/messages; src/protocol/generate.py
+    describes the notation."""
+    found = {}
+    for path in glob.glob(os.path.join(MESSAGES, "*.msg")):
+        with open(path, encoding="utf-8") as file:
+            spec = read_msg(file)
+        if spec["type"] in ("request", "response"):
+            found[spec["name"]] = Message(spec)
+    return found
+
+
+def read_msg(lines):
+    """One .msg file as the dict that Kafka's JSON would be."""
+    spec = {"fields": [], "commonStructs": []}
+    levels = [(-1, spec["fields"])]         # indentation, where fields go
+    for line in lines:
+        line = line.partition("#")[0].rstrip()
+        words = line.split()
+        if not words:
+            continue
+        if "type" not in spec:
+            spec["type"], spec["name"] = words[:2]
+            for word, key, convert in (
+                    ("key", "apiKey", int), ("versions", "validVersions", str),
+                    ("flexible", "flexibleVersions", str)):
+                if word in words[2:]:
+                    spec[key] = convert(words[words.index(word, 2) + 1])
+            continue
+        if words[0] == "struct" and not line[0].isspace():
+            struct_spec = {"name": words[1], "fields": []}
+            spec["commonStructs"].append(struct_spec)
+            levels = [(-1, struct_spec["fields"])]
+            continue
+        indent = len(line) - len(line.lstrip())
+        while levels[-1][0] >= indent:
+            levels.pop()
+        field = {"name": words[0].rstrip(":"), "type": words[1],
+                 "versions": words[2], "fields": []}
+        rest = iter(words[3:])
+        for word in rest:
+            if word == "nullable":
+                field["nullableVersions"] = next(rest)
+            elif word == "default":
+                field["default"] = next(rest)
+            elif word == "flexible":
+                field["flexibleVersions"] = next(rest)
+            elif word == "tag":
+                field["tag"] = int(next(rest))
+                field["taggedVersions"] = words[2]
+        levels[-1][1].append(field)
+        levels.append((indent, field["fields"]))
+    return spec
+
+
 _schemas = None
 
 
 def schemas():
-    """The schemas used where a caller does not give others."""
+    """The schemas that connections use."""
     global _schemas
     if _schemas is None:
-        _schemas = jar_schemas()
+        _schemas = project_schemas() or jar_schemas()
     return _schemas
 
 
