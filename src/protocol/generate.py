@@ -5,289 +5,17 @@
     generate.py OUTDIR          writes OUTDIR/protocol/*.h and *.c
     generate.py --list OUTDIR   prints the files it would write
 
-A schema describes one message. Its first line says what it is:
-
-    request FetchRequest key 1 versions 4-18 flexible 12+ on broker,controller
-
-KIND is request, response, header, data, metadata (a record of the metadata
-log) or LOG-key, LOG-value (of a coordinator's log). "flexible" names the
-versions with compact lengths and tagged fields (KIP-482), "on" who listens,
-"unstable" marks the highest version as not released yet. Then its fields, a
-line each; the fields of a struct stand indented below the first field of its
-type, or, when several share it, below "struct NAME VERSIONS" at the margin:
-
-    Topics: []FetchTopic 0+
-      Topic: string 0-12 ignorable
-
-After the type come the VERSIONS that carry the field: 3+, 3-5 or 3. Then, each
-optional: "nullable VERSIONS"; "default VALUE" (else zero, empty, false);
-"tag N" (a tagged field); "flexible VERSIONS" (where it differs from the
-message); "ignorable" (a value set may be dropped in a version without the field,
-otherwise encoding fails). "#" begins a comment; the first one becomes the
-comment of the C struct.
-
-What is generated must compile without a warning and depends on nothing but the
-schemas: the same schemas give the same bytes.
+schema.py describes the notation. What is generated must compile without a
+warning and depends on nothing but the schemas: the same schemas give the same
+bytes.
 """
-import glob
 import os
 import re
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-OPEN = 32767                      # the upper end of "3+"
-
-# type: (C type, least bytes on the wire, or None where the encoding decides)
-SCALARS = {
-    'bool': ('bool', 1), 'int8': ('int8_t', 1), 'int16': ('int16_t', 2),
-    'uint16': ('uint16_t', 2), 'int32': ('int32_t', 4),
-    'uint32': ('uint32_t', 4), 'int64': ('int64_t', 8),
-    'float64': ('double', 8), 'uuid': ('wire_uuid_t', 16),
-}
-LENGTHS = {'string': ('wire_string_t', 2), 'bytes': ('wire_bytes_t', 4),
-           'records': ('wire_records_t', 4)}
-KEYWORDS = set('''auto bool break case char const continue default do double
-    else enum extern float for goto if inline int long register restrict return
-    short signed sizeof static struct switch typedef union unsigned void
-    volatile while true false'''.split())
-
-
-class SchemaError(Exception):
-    pass
-
-
-# ---- The schemas ----------------------------------------------------------
-
-class Versions:
-    """A range of versions; empty when HIGH is below LOW."""
-
-    def __init__(self, low, high):
-        self.low, self.high = low, high
-
-    @classmethod
-    def parse(cls, text):
-        if text == 'none':
-            return cls(0, -1)
-        match = re.fullmatch(r'(\d+)(?:(\+)|-(\d+))?', text)
-        if not match:
-            raise SchemaError('bad versions: ' + text)
-        low = int(match[1])
-        if match[2]:
-            return cls(low, OPEN)
-        return cls(low, int(match[3]) if match[3] else low)
-
-    @property
-    def empty(self):
-        return self.high < self.low
-
-    def __and__(self, other):
-        return Versions(max(self.low, other.low), min(self.high, other.high))
-
-    def hull(self, other):
-        if self.empty:
-            return other
-        return Versions(min(self.low, other.low), max(self.high, other.high))
-
-    def __contains__(self, version):
-        return self.low <= version <= self.high
-
-    def within(self, known):
-        """The C condition for a version that is in KNOWN to be in this range:
-        'true', 'false' or an expression."""
-        both = self & known
-        if both.empty:
-            return 'false'
-        tests = []
-        if both.low > known.low:
-            tests.append('version >= %d' % both.low)
-        if both.high < known.high:
-            tests.append('version <= %d' % both.high)
-        return ' && '.join(tests) or 'true'
-
-
-NONE = Versions(0, -1)
-
-
-class Field:
-    def __init__(self, words):
-        self.name = words[0].rstrip(':')
-        self.array = words[1].startswith('[]')
-        self.type = words[1][2:] if self.array else words[1]
-        self.versions = Versions.parse(words[2])
-        self.nullable = NONE
-        self.default = None           # as written, None: the type's own
-        self.tag = None
-        self.flexible = None          # None: as the message
-        self.ignorable = False
-        rest = iter(words[3:])
-        for word in rest:
-            if word == 'nullable':
-                self.nullable = Versions.parse(next(rest))
-            elif word == 'default':
-                self.default = next(rest)
-            elif word == 'tag':
-                self.tag = int(next(rest))
-            elif word == 'flexible':
-                self.flexible = Versions.parse(next(rest))
-            elif word == 'ignorable':
-                self.ignorable = True
-            else:
-                raise SchemaError('unknown word: ' + word)
-        self.struct = None            # Struct, when the type is one
-
-    @property
-    def c_name(self):
-        name = snake(self.name)
-        return name + '_' if name in KEYWORDS else name
-
-    @property
-    def default_null(self):
-        return self.default == 'null'
-
-    @property
-    def pointer(self):
-        """A nullable struct is a pointer, NULL when absent."""
-        return self.struct and not self.array and not self.nullable.empty
-
-
-class Struct:
-    def __init__(self, name, versions):
-        self.name = name
-        self.versions = versions
-        self.fields = []
-        self.known = NONE             # the versions it can be met in
-        self.c_name = None
-
-
-class Message(Struct):
-    """The first line's facts, and the root of the structs."""
-
-    def __init__(self, words, comment):
-        super().__init__(words[1], None)
-        self.kind = words[0]
-        self.comment = comment
-        self.key = -1
-        self.flexible = NONE
-        self.listeners = []
-        self.unstable = False
-        rest = iter(words[2:])
-        for word in rest:
-            if word == 'key':
-                self.key = int(next(rest))
-            elif word == 'versions':
-                self.versions = Versions.parse(next(rest))
-            elif word == 'flexible':
-                self.flexible = Versions.parse(next(rest))
-            elif word == 'on':
-                self.listeners = next(rest).split(',')
-            elif word == 'unstable':
-                self.unstable = True
-            else:
-                raise SchemaError('unknown word: ' + word)
-        self.structs = {}             # by name, in the order of the schema
-
-    def resolve(self):
-        """Ties fields to their structs, and finds the order to define them."""
-        self.ordered = []
-        self._resolve(self, self.versions)
-        self.ordered.append(self)
-        self.c_name = snake(self.name)
-        for struct in self.structs.values():
-            struct.c_name = self.c_name + '_' + snake(struct.name)
-        unused = set(self.structs.values()) - set(self.ordered)
-        for struct in unused:
-            raise SchemaError('unused struct: ' + struct.name)
-
-    def _resolve(self, struct, known):
-        struct.known = struct.known.hull(known)
-        for field in struct.fields:
-            if field.type in SCALARS or field.type in LENGTHS:
-                continue
-            if field.type not in self.structs:
-                raise SchemaError('unknown type: ' + field.type)
-            field.struct = self.structs[field.type]
-            if field.pointer and not field.default_null:
-                raise SchemaError(field.name + ': a nullable struct has the '
-                                  'default null')
-            inner = known & field.versions
-            if not inner.empty:
-                self._resolve(field.struct, inner)
-            if field.struct not in self.ordered:
-                self.ordered.append(field.struct)
-
-
-def parse(path):
-    """The Message that the schema at PATH describes."""
-    message, comment = None, ''
-    levels = []                       # the struct that each indent adds to
-    with open(path, encoding='utf-8') as file:
-        for number, line in enumerate(file, 1):
-            text = line.partition('#')
-            if text[1] and not comment:
-                comment = text[2].strip()
-            words = text[0].split()
-            if not words:
-                continue
-            depth, odd = divmod(len(line) - len(line.lstrip(' ')), 2)
-            try:
-                if odd:
-                    raise SchemaError('odd indent')
-                if message is None:
-                    message = Message(words, comment)
-                    levels = [message]
-                elif depth == 0:
-                    if words[0] != 'struct':
-                        raise SchemaError('expected struct')
-                    levels = [_struct(message, words[1], words[2])]
-                else:
-                    _field(message, levels, depth, words)
-            except (SchemaError, IndexError, StopIteration,
-                    ValueError) as error:
-                raise SchemaError('%s:%d: %s' % (path, number, error))
-    try:
-        if message is None:
-            raise SchemaError('empty')
-        message.resolve()
-    except SchemaError as error:
-        raise SchemaError('%s: %s' % (path, error))
-    return message
-
-
-def _struct(message, name, versions):
-    if name in message.structs:
-        raise SchemaError('struct twice: ' + name)
-    message.structs[name] = Struct(name, Versions.parse(versions))
-    return message.structs[name]
-
-
-def _field(message, levels, depth, words):
-    if not words[0].endswith(':'):
-        raise SchemaError('expected NAME:')
-    if depth > len(levels):
-        # Deeper than the field above: that field's struct is described here.
-        above = levels[-1].fields[-1]
-        levels.append(_struct(message, above.type, str(above.versions.low) +
-                              ('+' if above.versions.high == OPEN else
-                               '-%d' % above.versions.high)))
-        if depth > len(levels):
-            raise SchemaError('indented too far')
-    del levels[depth:]
-    levels[-1].fields.append(Field(words))
-
-
-def load(directory=os.path.join(HERE, 'messages')):
-    """All messages, in the order of their names."""
-    messages = [parse(path) for path in
-                glob.glob(os.path.join(directory, '*.msg'))]
-    return sorted(messages, key=lambda message: message.name)
-
-
-# ---- Names ----------------------------------------------------------------
-
-def snake(name):
-    name = name.replace('KRaft', 'Kraft')
-    name = re.sub(r'([a-z0-9])([A-Z])', r'\1_\2', name)
-    return re.sub(r'([A-Z]+)([A-Z][a-z])', r'\1_\2', name).lower()
+sys.dont_write_bytecode = True
+from schema import (LENGTHS, MESSAGES, SCALARS, SchemaError, load,
+                    snake)  # noqa: E402
 
 
 def unit(message):
@@ -388,6 +116,12 @@ def emit_default(out, field, zeroed=False):
     if field.struct and not field.array and not field.pointer:
         out('%s_init(&%s);' % (field.struct.c_name, name))
         return
+    if field.pointer and not field.default_null and not zeroed:
+        out('%s = wire_alloc(in, sizeof(*%s), "%s");'
+            % (name, name, field.name))
+        out('if (%s != NULL)' % name)
+        out('    %s_init(%s);' % (field.struct.c_name, name))
+        return
     value, is_zero = default_value(field)
     if not (zeroed and is_zero):
         out('%s = %s;' % (name, value))
@@ -400,8 +134,11 @@ def differs(field):
     name = 'm->' + field.c_name
     if field.array:
         return '%s_count %s 0' % (name, '>=' if field.default_null else '!=')
-    if field.pointer:
+    if field.pointer and field.default_null:
         return name + ' != NULL'
+    if field.pointer:
+        return '(%s == NULL || !%s_is_default(%s))' \
+            % (name, field.struct.c_name, name)
     if field.struct:
         return '!%s_is_default(&%s)' % (field.struct.c_name, name)
     if field.type in ('string', 'bytes'):
@@ -466,17 +203,21 @@ class Codec:
         """Structs that are compared with their default somewhere."""
         needed = set()
 
+        def compared(field):
+            return field.struct and not field.array and \
+                not (field.pointer and field.default_null)
+
         def visit(struct):
             if struct in needed:
                 return
             needed.add(struct)
             for field in self.fields(struct):
-                if field.struct and not field.array and not field.pointer:
+                if compared(field):
                     visit(field.struct)
 
         for struct in self.message.ordered:
             for field in self.fields(struct):
-                if field.struct and not field.array and not field.pointer:
+                if compared(field):
                     absent = field.versions.within(struct.known) != 'true'
                     if field.tag is not None or \
                             (absent and not field.ignorable):
@@ -647,8 +388,9 @@ class Codec:
                 out('%s[i] = %s;' % (name, self.get(field, compact, 'false')))
             out.close()
         elif field.pointer:
-            out('%s = wire_get_struct(in, %s, sizeof(*%s), "%s");'
-                % (name, nullable, name, field.name))
+            out('%s = wire_get_struct(in, %s, %s, sizeof(*%s), "%s");'
+                % (name, 'true' if field.tag is not None else 'false',
+                   nullable, name, field.name))
             out('if (%s != NULL)' % name)
             out('    read_%s(%s, in, version);' % (field.struct.c_name, name))
         elif field.struct:
@@ -737,8 +479,9 @@ class Codec:
             else:
                 out('    ' + self.put(field, name + '[i]', compact, 'false'))
         elif field.pointer:
-            out('wire_put_present(out, %s != NULL, %s, "%s");'
-                % (name, nullable, field.name))
+            out('wire_put_present(out, %s != NULL, %s, %s, "%s");'
+                % (name, 'true' if field.tag is not None else 'false',
+                   nullable, field.name))
             out('if (%s != NULL)' % name)
             out('    write_%s(%s, out, version);' % (field.struct.c_name,
                                                      name))
@@ -912,7 +655,7 @@ def generate(messages):
     return files
 
 
-def outputs(directory=os.path.join(HERE, 'messages')):
+def outputs(directory=MESSAGES):
     """The names of the files that generate() gives, without generating."""
     messages = load(directory)
     names = {'protocol/messages.h', 'protocol/tables.c'}

@@ -212,9 +212,7 @@ wire_records_t wire_get_records(wire_reader_t *in, bool compact, bool nullable,
     return (wire_records_t){ bytes.data, bytes.length, NULL };
 }
 
-/* Memory from the reader's pool, or NULL and an error. */
-static void *reader_alloc(wire_reader_t *in, apr_size_t size,
-                          const char *field)
+void *wire_alloc(wire_reader_t *in, apr_size_t size, const char *field)
 {
     void *memory = in->pool != NULL ? apr_palloc(in->pool, size) : NULL;
     if (memory == NULL)
@@ -236,20 +234,20 @@ void *wire_get_array(wire_reader_t *in, int32_t *count, bool compact,
                           most_left(in) / (int64_t)least, field);
     if (*count <= 0)
         return NULL;
-    memory = reader_alloc(in, (apr_size_t)*count * size, field);
+    memory = wire_alloc(in, (apr_size_t)*count * size, field);
     if (memory == NULL)
         *count = 0;
     return memory;
 }
 
-void *wire_get_struct(wire_reader_t *in, bool nullable, apr_size_t size,
-                      const char *field)
+void *wire_get_struct(wire_reader_t *in, bool tagged, bool nullable,
+                      apr_size_t size, const char *field)
 {
     int8_t present = wire_get_int8(in, field);
     if (!wire_reader_ok(in))
         return NULL;
-    if (present >= 0)
-        return reader_alloc(in, size, field);
+    if (tagged ? present != 0 : present >= 0)
+        return wire_alloc(in, size, field);
     if (!nullable)
         wire_reader_fail(in, TAKHIN_ECORRUPT, field, "must not be null");
     return NULL;
@@ -471,11 +469,11 @@ void wire_put_records(wire_writer_t *out, const wire_records_t *records,
         wire_put_raw(out, records->data, (apr_size_t)records->length);
 }
 
-void wire_put_present(wire_writer_t *out, bool present, bool nullable,
-                      const char *field)
+void wire_put_present(wire_writer_t *out, bool present, bool tagged,
+                      bool nullable, const char *field)
 {
     if (check_null(out, present ? 0 : -1, nullable, field))
-        wire_put_int8(out, present ? 1 : -1);
+        wire_put_int8(out, present ? 1 : tagged ? 0 : -1);
 }
 
 apr_size_t wire_put_tag(wire_writer_t *out, uint32_t tag)

@@ -299,9 +299,13 @@ void *wire_get_array(wire_reader_t *in, int32_t *count, bool compact,
                      bool nullable, apr_size_t least, apr_size_t size,
                      const char *field);
 
-/* Whether a nullable struct follows: memory of SIZE bytes for it, or NULL. */
-void *wire_get_struct(wire_reader_t *in, bool nullable, apr_size_t size,
-                      const char *field);
+/* SIZE bytes of the reader's pool, or NULL and an error. */
+void *wire_alloc(wire_reader_t *in, apr_size_t size, const char *field);
+
+/* Whether a nullable struct follows: memory of SIZE bytes for it, or NULL. As a
+ * TAGGED field null is written as 0, else as -1. */
+void *wire_get_struct(wire_reader_t *in, bool tagged, bool nullable,
+                      apr_size_t size, const char *field);
 
 /*
  * A tagged field: its number into *TAG, and IN narrowed to its bytes. Returns
@@ -440,8 +444,8 @@ void wire_put_count(wire_writer_t *out, int32_t count, bool compact,
                     bool nullable, const char *field);
 
 /* Whether a nullable struct follows. */
-void wire_put_present(wire_writer_t *out, bool present, bool nullable,
-                      const char *field);
+void wire_put_present(wire_writer_t *out, bool present, bool tagged,
+                      bool nullable, const char *field);
 
 /* A tagged field: its value is written between these two; the first returns
  * the mark that the second needs. No splice may fall between them. */
