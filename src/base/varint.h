@@ -46,30 +46,56 @@ static inline uint64_t varint_zigzag(int64_t value)
     return (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0);
 }
 
+/* The first three bytes without a loop, which is nearly all there are: *VALUE
+ * and the end, or NULL when it is longer or END is near. */
+static inline const uint8_t *varint_get_short(const uint8_t *p,
+                                              const uint8_t *end,
+                                              uint32_t *value)
+{
+    if (end - p < 3)
+        return NULL;
+    *value = p[0] & 0x7fu;
+    if (p[0] < 0x80)
+        return p + 1;
+    *value |= (p[1] & 0x7fu) << 7;
+    if (p[1] < 0x80)
+        return p + 2;
+    *value |= (uint32_t)p[2] << 14;
+    return p[2] < 0x80 ? p + 3 : NULL;
+}
+
 static inline const uint8_t *varint_get(const uint8_t *p, const uint8_t *end,
                                         int32_t *value)
 {
+    uint32_t little;
     uint64_t raw;
+    const uint8_t *next = varint_get_short(p, end, &little);
 
-    if (p != end && *p < 0x80) { /* nearly all are one byte */
-        *value = (int32_t)varint_unzigzag(*p);
-        return p + 1;
+    if (next) {
+        *value = (int32_t)varint_unzigzag(little);
+        return next;
     }
-    p = varint_get_raw(p, end, 32, &raw);
-    if (p)
+    next = varint_get_raw(p, end, 32, &raw);
+    if (next)
         *value = (int32_t)varint_unzigzag(raw);
-    return p;
+    return next;
 }
 
 static inline const uint8_t *varlong_get(const uint8_t *p, const uint8_t *end,
                                          int64_t *value)
 {
+    uint32_t little;
     uint64_t raw;
+    const uint8_t *next = varint_get_short(p, end, &little);
 
-    p = varint_get_raw(p, end, 64, &raw);
-    if (p)
+    if (next) {
+        *value = varint_unzigzag(little);
+        return next;
+    }
+    next = varint_get_raw(p, end, 64, &raw);
+    if (next)
         *value = varint_unzigzag(raw);
-    return p;
+    return next;
 }
 
 /* Writes VALUE at P, which has room; returns where it ends. Serves 32-bit

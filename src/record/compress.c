@@ -86,9 +86,15 @@ apr_status_t record_decompress(record_codec_t codec, int8_t magic,
                                const uint8_t *data, size_t length,
                                record_scratch_t *scratch, size_t limit)
 {
+    apr_status_t rv;
+
     if (limit > CODEC_NO_LIMIT)
         limit = CODEC_NO_LIMIT;
     scratch->buffer.length = 0;
+    /* An empty result has an address too. */
+    rv = record_buffer_reserve(&scratch->buffer, 0, limit);
+    if (rv != APR_SUCCESS)
+        return rv;
     switch (codec) {
     case RECORD_CODEC_NONE:
         return decompress_none(data, length, scratch, limit);
