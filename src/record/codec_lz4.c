@@ -59,13 +59,12 @@ static size_t lz4_header_size(const uint8_t *data, size_t length)
 
 static apr_status_t lz4_context(record_scratch_t *scratch, LZ4F_dctx **context)
 {
-    *context = scratch->lz4;
-    if (*context)
-        LZ4F_resetDecompressionContext(*context);
-    else if (LZ4F_isError(
-                 LZ4F_createDecompressionContext(context, LZ4F_VERSION)))
+    if (!scratch->lz4 && LZ4F_isError(LZ4F_createDecompressionContext(
+                             context, LZ4F_VERSION)))
         return APR_ENOMEM;
-    scratch->lz4 = *context;
+    if (!scratch->lz4)
+        scratch->lz4 = *context;
+    *context = scratch->lz4;
     return APR_SUCCESS;
 }
 
@@ -123,6 +122,11 @@ apr_status_t codec_lz4_decompress(int8_t magic, const uint8_t *data,
         rv = TAKHIN_ECORRUPT; /* cut short */
     if (rv == APR_SUCCESS && scratch->buffer.length > limit)
         rv = TAKHIN_ETOOBIG;
+    /* A context that did not reach its frame's end is not used again: up to lz4
+     * 1.9 its reset keeps the frame's content size, and the next frame, of
+     * another client, would be refused for it. */
+    if (rv != APR_SUCCESS)
+        codec_lz4_free(scratch);
     return rv;
 }
 

@@ -2,6 +2,7 @@
 /* The codecs: what goes in comes out, and nothing else does harm. */
 #include "unit.h"
 
+#include <lz4frame.h>
 #include <snappy-c.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 /* Compressible where KIND is even, noise where it is odd. */
 static uint8_t *sample(size_t length, int kind)
 {
-    uint8_t *data = malloc(length + 1);
+    uint8_t *data = calloc(1, length + 1);
     uint32_t state = 1;
 
     for (size_t i = 0; i < length; i++) {
@@ -195,6 +196,27 @@ static void an_empty_snappy_stream_is_empty(void)
     record_scratch_free(&scratch);
 }
 
+/* lz4 up to 1.9 keeps a failed frame's content size in its context. */
+static void a_bad_lz4_frame_does_not_spoil_the_next_one(void)
+{
+    LZ4F_preferences_t preferences = {
+        .frameInfo = {.blockMode = LZ4F_blockIndependent, .contentSize = 1000}};
+    uint8_t *data = sample(1000, 0), packed[2000];
+    size_t length = LZ4F_compressFrame(packed, sizeof packed, data, 1000,
+                                       &preferences);
+    record_scratch_t scratch = {0};
+
+    CU_ASSERT_FATAL(!LZ4F_isError(length));
+    UNIT_OK(record_decompress(RECORD_CODEC_LZ4, 2, packed, length, &scratch,
+                              NO_LIMIT));
+    CU_ASSERT_EQUAL(record_decompress(RECORD_CODEC_LZ4, 2, packed, length - 9,
+                                      &scratch, NO_LIMIT),
+                    TAKHIN_ECORRUPT);
+    round_trip(RECORD_CODEC_LZ4, RECORD_LEVEL_DEFAULT, 5000, 0, &scratch);
+    free(data);
+    record_scratch_free(&scratch);
+}
+
 static void an_unknown_codec_is_unsupported(void)
 {
     record_scratch_t scratch = {0};
@@ -210,6 +232,7 @@ static void an_unknown_codec_is_unsupported(void)
     }
     CU_ASSERT_PTR_NULL(record_codec_name(5));
     CU_ASSERT_STRING_EQUAL(record_codec_name(4), "zstd");
+    record_scratch_free(&scratch);
 }
 
 static void a_trimmed_scratch_keeps_little(void)
@@ -234,5 +257,6 @@ UNIT_MAIN(UNIT_TEST(every_codec_gives_back_what_it_got),
           UNIT_TEST(a_snappy_block_that_claims_too_much_is_not_allocated),
           UNIT_TEST(gzip_and_snappy_streams_may_follow_each_other),
           UNIT_TEST(an_empty_snappy_stream_is_empty),
+          UNIT_TEST(a_bad_lz4_frame_does_not_spoil_the_next_one),
           UNIT_TEST(an_unknown_codec_is_unsupported),
           UNIT_TEST(a_trimmed_scratch_keeps_little))
