@@ -30,7 +30,9 @@
     X(TAKHIN_ETOPIC_EXISTS, 16, "the topic already exists")                 \
     X(TAKHIN_ETOPIC_NAME, 17, "the topic's name is invalid")                \
     X(TAKHIN_ETOPIC_COLLISION, 18, "the topic's name collides with another") \
-    X(TAKHIN_EPARTITIONS, 19, "the number of partitions is invalid")
+    X(TAKHIN_EPARTITIONS, 19, "the number of partitions is invalid")        \
+    X(TAKHIN_ETRANSACTION, 20, "not allowed in the transaction's state")    \
+    X(TAKHIN_ECOORDINATOR_FENCED, 21, "the coordinator's epoch is fenced")
 
 enum {
 #define TAKHIN_ERROR_ENUM(name, number, text)                               \

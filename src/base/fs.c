@@ -413,8 +413,8 @@ apr_status_t fs_read_whole(const char *path, apr_size_t limit, char **data,
     return status;
 }
 
-static apr_status_t write_and_sync(const char *path, const void *data,
-                                   apr_size_t length)
+static apr_status_t write_file(const char *path, const void *data,
+                               apr_size_t length, int durable)
 {
     fs_file_t *file;
     apr_status_t closed;
@@ -424,14 +424,14 @@ static apr_status_t write_and_sync(const char *path, const void *data,
     if (status != APR_SUCCESS)
         return status;
     status = fs_write_at(file, 0, data, length);
-    if (status == APR_SUCCESS)
+    if (status == APR_SUCCESS && durable)
         status = fs_sync(file);
     closed = fs_close(file);
     return status == APR_SUCCESS ? closed : status;
 }
 
-apr_status_t fs_write_atomic(const char *path, const void *data,
-                             apr_size_t length)
+static apr_status_t replace_file(const char *path, const void *data,
+                                 apr_size_t length, int durable)
 {
     apr_size_t room = strlen(path) + 5;
     char *temporary = malloc(room);
@@ -441,18 +441,30 @@ apr_status_t fs_write_atomic(const char *path, const void *data,
     if (temporary == NULL)
         return APR_ENOMEM;
     snprintf(temporary, room, "%s.tmp", path);
-    status = write_and_sync(temporary, data, length);
+    status = write_file(temporary, data, length, durable);
     if (status == APR_SUCCESS)
         status = fs_rename(temporary, path);
     else
         fs_remove(temporary); /* best effort: the first error is the one */
     slash = strrchr(temporary, '/');
-    if (status == APR_SUCCESS && slash != NULL) {
+    if (status == APR_SUCCESS && durable && slash != NULL) {
         *slash = '\0';
         status = fs_sync_dir(slash == temporary ? "/" : temporary);
     }
     free(temporary);
     return status;
+}
+
+apr_status_t fs_write_atomic(const char *path, const void *data,
+                             apr_size_t length)
+{
+    return replace_file(path, data, length, 1);
+}
+
+apr_status_t fs_write_whole(const char *path, const void *data,
+                            apr_size_t length)
+{
+    return replace_file(path, data, length, 0);
 }
 
 /* ---- locks -------------------------------------------------------------- */

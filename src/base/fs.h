@@ -136,6 +136,10 @@ apr_status_t fs_read_whole(const char *path, apr_size_t limit, char **data,
 apr_status_t fs_write_atomic(const char *path, const void *data,
                              apr_size_t length);
 
+/* The same without a flush: after a crash either may stand there, or nothing. */
+apr_status_t fs_write_whole(const char *path, const void *data,
+                            apr_size_t length);
+
 /* ---- locks -------------------------------------------------------------- */
 
 typedef struct fs_lock_t fs_lock_t;
