@@ -11,13 +11,14 @@
 #include <apr_pools.h>
 #include <stdint.h>
 
+#include "base/uuid.h"
 #include "record/batch.h"
 #include "storage/read_range.h"
 
 typedef struct log_t log_t;
 typedef struct log_dir_t log_dir_t; /* one entry of log.dirs: path, state
                                        (online or offline), handle cache,
-                                       flusher, checkpoints */
+                                       flusher, checkpoints: log_dir.h */
 
 /* The configuration of one log, resolved from topic over broker properties.
  * Times in milliseconds, sizes in bytes, -1 where Kafka's is "no limit". */
@@ -47,6 +48,64 @@ typedef struct {
     unsigned preallocate : 1;
     int64_t producer_id_expiration_ms;
 } log_config_t;
+
+/* Kafka's defaults. */
+void log_config_init(log_config_t *config);
+
+/* ---- life ---------------------------------------------------------------- */
+
+enum {
+    LOG_NO_CHECKPOINT = 1  /* the metadata log: its offsets are in no checkpoint
+                              file, it is checked from its start each time */
+};
+
+/*
+ * Opens the log NAME ("topic-0") in DIR, with one reference: creates it when
+ * it is not there, recovers it when the last stop was not clean. TOPIC_ID is
+ * written to partition.metadata, or compared with what stands there
+ * (TAKHIN_EINVALID when it is another); NULL for none. A torn tail is cut
+ * and said in one log line. Any thread.
+ */
+apr_status_t log_open(log_t **log, log_dir_t *dir, const char *name,
+                      const uint8_t *topic_id, const log_config_t *config,
+                      int flags);
+
+/* Stops it in order: all is flushed, indexes and producer snapshot written, so
+ * that the next log_open reads no segment. Gives the reference back. Nobody
+ * appends any more. */
+apr_status_t log_close(log_t *log);
+
+/* Gives the reference back and leaves everything as it lies, as a crash would. */
+void log_abandon(log_t *log);
+
+/* Its directory is renamed and removed later; appends and reads fail with
+ * TAKHIN_EDELETED, ranges that were read stay valid. Keeps the reference. */
+apr_status_t log_delete(log_t *log);
+
+void log_retain(log_t *log);
+/* The last one closes files without a flush. */
+void log_release(log_t *log);
+
+/* A copy of the configuration as it is now; a new one. Any thread. */
+void log_config(log_t *log, log_config_t *config);
+void log_set_config(log_t *log, const log_config_t *config);
+
+const char *log_name(const log_t *log);
+log_dir_t *log_directory(const log_t *log);
+
+/* FLUSHED runs in the thread that flushed, when the flushed offset moved; GONE
+ * in whichever thread it was, when the directory went offline. Both without a
+ * lock of the log's. FREE runs when the last reference to the log is gone: until
+ * then the others may come. */
+typedef struct {
+    void (*flushed)(void *baton, log_t *log);
+    void (*gone)(void *baton, log_t *log);
+    void (*free)(void *baton);
+    void *baton;
+} log_listener_t;
+void log_listen(log_t *log, const log_listener_t *listener);
+
+/* ---- append and read ----------------------------------------------------- */
 
 /* Who appends, which decides what is checked. */
 typedef enum {
@@ -97,5 +156,88 @@ int64_t log_flushed_offset(const log_t *log); /* below it all is on the device *
 int64_t log_last_stable_offset(const log_t *log); /* first open transaction's
                                               offset, or the log end (KIP-98) */
 int64_t log_size(const log_t *log);           /* bytes of all segments */
+int64_t log_high_watermark(const log_t *log); /* as log_raise_high_watermark
+                                              left it */
+
+/* The partition tells how far replicas have come: the high watermark moves up to
+ * OFFSET, or stays where it is. Says whether it moved. Any thread. */
+int log_raise_high_watermark(log_t *log, int64_t offset);
+
+/*
+ * Reads what log_read_range gives into *DATA, from POOL: for who needs the
+ * records itself. Whole batches only: a cut last one is left off. *LENGTH is
+ * 0 at the end.
+ */
+apr_status_t log_read(log_t *log, int64_t offset, int64_t upper,
+                      apr_size_t max_bytes, uint8_t **data,
+                      apr_size_t *length, apr_pool_t *pool);
+
+/* Brings everything appended so far to the device, in this thread. */
+apr_status_t log_flush(log_t *log);
+
+/* Asks the directory's flusher to do so; the listener is told. */
+void log_request_flush(log_t *log);
+
+/* ---- look-ups -------------------------------------------------------------- */
+
+typedef struct {
+    int64_t offset;        /* -1: none */
+    int64_t timestamp;     /* ms, -1: none */
+    int32_t leader_epoch;  /* -1: none */
+} log_position_t;
+
+/* The first record with a timestamp at or above TIMESTAMP and an offset below
+ * UPPER (ListOffsets). */
+apr_status_t log_offset_for_timestamp(log_t *log, int64_t timestamp,
+                                      int64_t upper, log_position_t *found);
+
+/* The record with the largest timestamp (KIP-734). */
+apr_status_t log_max_timestamp(log_t *log, log_position_t *found);
+
+/* The end offset of the largest leader epoch at or below EPOCH, and that epoch
+ * (KIP-279, OffsetForLeaderEpoch); both -1 when the log knows of none. */
+void log_end_offset_for_epoch(log_t *log, int32_t epoch, int32_t *found_epoch,
+                              int64_t *end_offset);
+/* The epoch of OFFSET's batch, or -1. */
+int32_t log_epoch_for_offset(log_t *log, int64_t offset);
+int32_t log_latest_epoch(log_t *log);
+
+/* Aborted transactions that overlap [FROM, UPPER), for a read_committed Fetch. */
+typedef struct {
+    int64_t producer_id;
+    int64_t first_offset;
+} log_aborted_t;
+apr_status_t log_aborted_transactions(log_t *log, int64_t from, int64_t upper,
+                                      log_aborted_t **aborted, int *count,
+                                      apr_pool_t *pool);
+
+/* Who has written lately (DescribeProducers). */
+typedef struct {
+    int64_t producer_id;
+    int16_t epoch;
+    int32_t last_sequence;
+    int64_t last_timestamp;
+    int32_t coordinator_epoch;
+    int64_t txn_start_offset;  /* -1: no open transaction */
+} log_producer_t;
+apr_status_t log_producers(log_t *log, log_producer_t **producers, int *count,
+                           apr_pool_t *pool);
+
+/* ---- keeping --------------------------------------------------------------- */
+
+/* Moves the log start offset up to OFFSET (DeleteRecords); segments that lie
+ * wholly below it go after file.delete.delay.ms. TAKHIN_EOFFSET_RANGE above the
+ * high watermark. */
+apr_status_t log_delete_records(log_t *log, int64_t offset);
+
+/* Cuts everything at and above OFFSET. */
+apr_status_t log_truncate(log_t *log, int64_t offset);
+
+/* Empties the log: it goes on at OFFSET (a follower's log that is too old). */
+apr_status_t log_truncate_fully(log_t *log, int64_t offset);
+
+/* Deletes what retention.ms, retention.bytes and the log start offset allow to
+ * go, and forgets producers that expired. NOW in ms. */
+apr_status_t log_clean_up(log_t *log, int64_t now_ms);
 
 #endif

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Appending to a log: one write of the bytes as they came, base offset and
+ * leader epoch patched. It must never let a reader see what was not written
+ * whole, nor a read_committed one what belongs to an open transaction.
+ */
+#include "storage/log_private.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/logger.h"
+#include "storage/segment_index.h"
+
+/* What one call appends. */
+typedef struct {
+    uint8_t *data;
+    apr_size_t length;
+    record_batch_t first;      /* header of the first batch, patched */
+    int64_t base_offset;
+    int64_t last_offset;
+    int64_t max_timestamp;
+    int64_t messages;
+    unsigned single : 1;       /* there is just the first */
+} append_plan_t;
+
+/* ---- what will be written ----------------------------------------------------- */
+
+/* Sets *BATCH to the batch at AT of DATA; the first is parsed already. */
+static apr_status_t batch_at(const append_plan_t *plan, apr_size_t at,
+                             record_batch_t *batch)
+{
+    apr_status_t status;
+
+    if (at == 0) {
+        *batch = plan->first;
+        return APR_SUCCESS;
+    }
+    status = record_batch_parse(batch, plan->data + at, plan->length - at);
+    if (status == APR_SUCCESS &&
+        record_batch_size(batch) > plan->length - at)
+        status = TAKHIN_ETRUNCATED;
+    return status;
+}
+
+static apr_status_t check_producer(log_t *log, const record_batch_t *batch,
+                                   const uint8_t *data, append_origin_t origin,
+                                   append_result_t *result)
+{
+    const producer_batch_t *duplicate;
+    apr_status_t status;
+
+    if (log->producers == NULL)
+        return APR_SUCCESS;
+    status = producer_state_check(log->producers, batch, data, origin,
+                                  &duplicate);
+    if (status == APR_SUCCESS && duplicate != NULL) {
+        result->duplicate = 1;
+        result->last_offset = duplicate->last_offset;
+        result->base_offset = duplicate->last_offset - duplicate->offset_delta;
+        result->log_append_time =
+            batch->attributes & RECORD_ATTR_LOG_APPEND_TIME
+                ? duplicate->timestamp : -1;
+    }
+    return status;
+}
+
+/* Gives every batch its offset, or checks the one it has. */
+static apr_status_t plan_append(log_t *log, append_plan_t *plan,
+                                int32_t leader_epoch, append_origin_t origin,
+                                append_result_t *result)
+{
+    int64_t next = log_get(&log->end_offset);
+    int given = origin == APPEND_RAFT || origin == APPEND_REPLICATION;
+    apr_size_t at = 0;
+
+    if (given && plan->first.base_offset > next)
+        next = plan->first.base_offset;
+    plan->base_offset = next;
+    plan->max_timestamp = -1;
+    plan->messages = 0;
+    plan->single = record_batch_size(&plan->first) == plan->length;
+    while (at < plan->length) {
+        record_batch_t batch;
+        apr_status_t status = batch_at(plan, at, &batch);
+
+        if (status != APR_SUCCESS)
+            return status;
+        if (record_batch_has_producer(&batch)) {
+            status = check_producer(log, &batch, plan->data + at, origin,
+                                    result);
+            if (status != APR_SUCCESS || result->duplicate)
+                return status;
+        }
+        if (given && batch.base_offset < next)
+            return TAKHIN_EINVALID;
+        if (given) {
+            next = batch.base_offset;
+        } else {
+            record_batch_set_base_offset(plan->data + at, next);
+            record_batch_set_leader_epoch(plan->data + at, leader_epoch);
+            batch.base_offset = next;
+            batch.partition_leader_epoch = leader_epoch;
+        }
+        if (at == 0)
+            plan->first = batch;
+        if (batch.max_timestamp > plan->max_timestamp)
+            plan->max_timestamp = batch.max_timestamp;
+        next = record_batch_next_offset(&batch);
+        plan->messages += batch.record_count > 0 ? batch.record_count : 1;
+        at += record_batch_size(&batch);
+    }
+    plan->last_offset = next - 1;
+    return APR_SUCCESS;
+}
+
+/* ---- where --------------------------------------------------------------------- */
+
+static int is_time_to_roll(const log_t *log, const segment_t *active,
+                           const append_plan_t *plan)
+{
+    int64_t waited;
+
+    if (active->first_timestamp >= 0 && plan->max_timestamp >= 0)
+        waited = plan->max_timestamp - active->first_timestamp;
+    else
+        waited = clock_wall_ms() - active->created;
+    return waited > log->config.segment_ms - log->jitter_ms;
+}
+
+static int must_roll(const log_t *log, const segment_t *active,
+                     const append_plan_t *plan)
+{
+    uint32_t index_bytes = (uint32_t)log->config.segment_index_bytes;
+
+    if (plan->last_offset - active->base_offset > INT32_MAX)
+        return 1;
+    if (active->size == 0)
+        return 0;
+    return active->size > log->config.segment_bytes - (int64_t)plan->length ||
+           is_time_to_roll(log, active, plan) ||
+           segment_index_entries(active) >=
+               index_bytes / SEGMENT_INDEX_ENTRY ||
+           segment_index_times(active) + 1 >=
+               index_bytes / SEGMENT_TIME_ENTRY;
+}
+
+/* Sets *SEGMENT to the pinned segment that takes PLAN. */
+static apr_status_t choose_segment(log_t *log, const append_plan_t *plan,
+                                   segment_t **segment)
+{
+    segment_t *active = log_active(log);
+    apr_status_t status = segment_pin(active, log->path);
+
+    if (status == APR_SUCCESS && !active->ready) {
+        status = segment_prepare(active, log->path);
+        if (status != APR_SUCCESS)
+            segment_unpin(active);
+    }
+    if (status != APR_SUCCESS)
+        return log_failed(log, status, "opening the active segment");
+    if (must_roll(log, active, plan)) {
+        segment_unpin(active);
+        status = log_roll(log, plan->base_offset);
+        if (status == APR_SUCCESS) {
+            active = log_active(log);
+            status = segment_pin(active, log->path);
+        }
+    }
+    *segment = active;
+    return status;
+}
+
+/* ---- write, and say so ----------------------------------------------------------- */
+
+/* Nobody saw what was written behind the segment's end: it goes again. */
+static void take_back(log_t *log, segment_t *segment)
+{
+    apr_status_t status = fs_truncate(segment->file, segment->size);
+
+    /* Bytes that stay there would be taken for records after a crash. */
+    if (status != APR_SUCCESS)
+        log_failed(log, status, "cutting off a failed append");
+}
+
+apr_status_t log_track_producer(log_t *log, segment_t *segment,
+                                const record_batch_t *batch,
+                                const uint8_t *data)
+{
+    producer_txn_t ended;
+    int has_ended;
+    apr_status_t status;
+
+    if (!record_batch_has_producer(batch))
+        return APR_SUCCESS;
+    if (log->producers == NULL)
+        log->producers = producer_state_create();
+    if (log->producers == NULL)
+        return APR_ENOMEM;
+    status = producer_state_apply(log->producers, batch, data, &ended,
+                                  &has_ended);
+    if (status == APR_SUCCESS && has_ended && ended.aborted)
+        status = txn_index_append(log->path, segment->base_offset, &ended);
+    return status;
+}
+
+void log_update_unstable(log_t *log)
+{
+    int64_t first = log->producers == NULL
+                        ? INT64_MAX
+                        : producer_state_first_unstable(log->producers);
+
+    if (first != log_get(&log->first_unstable))
+        log_put(&log->first_unstable, first);
+}
+
+int log_raise_high_watermark(log_t *log, int64_t offset)
+{
+    apr_uint64_t seen = apr_atomic_read64(&log->high_watermark);
+    int moved = 0;
+
+    while ((int64_t)seen < offset && !moved) {
+        apr_uint64_t was = apr_atomic_cas64(&log->high_watermark,
+                                            (apr_uint64_t)offset, seen);
+
+        moved = was == seen;
+        seen = was;
+    }
+    if (!moved || apr_atomic_read32(&log->has_ended) == 0)
+        return moved;
+    lock_enter(log->append_lock);
+    producer_state_replicated(log->producers,
+                              log_get(&log->high_watermark));
+    log_update_unstable(log);
+    apr_atomic_set32(&log->has_ended,
+                     producer_state_has_ended(log->producers) ? 1 : 0);
+    lock_leave(log->append_lock);
+    return moved;
+}
+
+static apr_status_t track_producers(log_t *log, segment_t *segment,
+                                    const append_plan_t *plan)
+{
+    apr_status_t status = APR_SUCCESS;
+    apr_size_t at = 0;
+
+    if (plan->single && !record_batch_has_producer(&plan->first))
+        return APR_SUCCESS;
+    while (at < plan->length && status == APR_SUCCESS) {
+        record_batch_t batch;
+
+        status = batch_at(plan, at, &batch);
+        if (status == APR_SUCCESS)
+            status = log_track_producer(log, segment, &batch, plan->data + at);
+        at += record_batch_size(&batch);
+    }
+    log_update_unstable(log);
+    if (log->producers != NULL && producer_state_has_ended(log->producers))
+        apr_atomic_set32(&log->has_ended, 1);
+    return status;
+}
+
+/* From here on readers see it. 1 when index entries must be written. */
+static int publish(log_t *log, segment_t *segment, const append_plan_t *plan)
+{
+    uint32_t interval = (uint32_t)log->config.index_interval_bytes;
+    apr_size_t at = 0;
+    int full = 0;
+
+    lock_enter(log->lock);
+    while (at < plan->length) {
+        record_batch_t batch;
+        apr_status_t status = batch_at(plan, at, &batch);
+
+        TAKHIN_ASSERT(status == APR_SUCCESS);
+        if (batch.partition_leader_epoch > epochs_latest(&log->epochs))
+            /* Without memory the epoch is missing until the next append. */
+            (void)epochs_assign(&log->epochs, batch.partition_leader_epoch,
+                                batch.base_offset);
+        full |= segment_appended(segment, &batch, interval);
+        at += record_batch_size(&batch);
+        if (full && at < plan->length) {
+            lock_leave(log->lock);
+            /* Tried again at the next append; entries are a help only. */
+            (void)segment_write_indexes(segment, log->path, log->lock);
+            lock_enter(log->lock);
+            full = 0;
+        }
+    }
+    log->recent[log->recent_next].offset = plan->last_offset + 1;
+    log->recent[log->recent_next].position = segment->size;
+    log->recent_next = (log->recent_next + 1) % LOG_RECENT;
+    log_put(&log->bytes, log_get(&log->bytes) + (int64_t)plan->length);
+    log_put(&log->end_offset, plan->last_offset + 1);
+    lock_leave(log->lock);
+    return full;
+}
+
+static apr_status_t write_plan(log_t *log, const append_plan_t *plan)
+{
+    segment_t *segment = NULL;
+    apr_status_t status = choose_segment(log, plan, &segment);
+
+    if (status != APR_SUCCESS)
+        return status;
+    status = fs_write_at(segment->file, segment->size, plan->data,
+                         plan->length);
+    log_failed(log, status, "appending");
+    if (status == APR_SUCCESS)
+        status = track_producers(log, segment, plan);
+    if (status != APR_SUCCESS) {
+        take_back(log, segment);
+        segment_unpin(segment);
+        return status;
+    }
+    if (publish(log, segment, plan))
+        status = log_failed(log, segment_write_indexes(segment, log->path,
+                                                       log->lock),
+                            "writing indexes");
+    segment_unpin(segment);
+    /* The records are there: only a failing disk is worth an error. */
+    return log_dir_online(log->dir) ? APR_SUCCESS : status;
+}
+
+static apr_status_t append_locked(log_t *log, append_plan_t *plan,
+                                  int32_t leader_epoch,
+                                  append_origin_t origin,
+                                  append_result_t *result)
+{
+    apr_status_t status = log_usable(log);
+
+    if (status == APR_SUCCESS)
+        status = plan_append(log, plan, leader_epoch, origin, result);
+    if (status != APR_SUCCESS || result->duplicate)
+        return status;
+    status = log_dir_check_space(log->dir);
+    if (status == APR_SUCCESS)
+        status = write_plan(log, plan);
+    if (status != APR_SUCCESS)
+        return status;
+    result->base_offset = plan->base_offset;
+    result->last_offset = plan->last_offset;
+    log->unflushed += plan->messages;
+    return APR_SUCCESS;
+}
+
+apr_status_t log_append(log_t *log, uint8_t *data, apr_size_t length,
+                        const record_batch_t *batch, int32_t leader_epoch,
+                        append_origin_t origin, append_result_t *result)
+{
+    append_plan_t plan;
+    apr_status_t status;
+    int flush = 0;
+
+    memset(result, 0, sizeof(*result));
+    plan.data = data;
+    plan.length = length;
+    plan.first = *batch;
+    if (length == 0 || record_batch_size(batch) > length)
+        return TAKHIN_ETRUNCATED;
+    if (length > (apr_size_t)log->config.segment_bytes)
+        return TAKHIN_ETOOBIG;
+    result->log_append_time = batch->attributes & RECORD_ATTR_LOG_APPEND_TIME
+                                  ? batch->max_timestamp : -1;
+    lock_enter(log->append_lock);
+    status = append_locked(log, &plan, leader_epoch, origin, result);
+    if (status == APR_SUCCESS && log->unflushed >= log->config.flush_messages) {
+        log->unflushed = 0;
+        flush = 1;
+    }
+    lock_leave(log->append_lock);
+    result->log_start_offset = log_get(&log->start_offset);
+    if (flush)
+        status = log_flush(log);
+    return status;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A log from inside: for the files log*.c and log_dir.c only.
+ *
+ * Two locks. The append lock is held by who changes the log's end or its set of
+ * segments, also over I/O. The lock is held for a look or a change of what
+ * readers see, never over I/O. Order: append lock, lock, the segment
+ * cache's mutex. Numbers that others read without a lock are atomic.
+ */
+#ifndef TAKHIN_STORAGE_LOG_PRIVATE_H
+#define TAKHIN_STORAGE_LOG_PRIVATE_H
+
+#include <apr_atomic.h>
+#include <apr_thread_mutex.h>
+
+#include "base/lock.h"
+#include "storage/epochs.h"
+#include "storage/log.h"
+#include "storage/log_dir.h"
+#include "storage/producer_state.h"
+#include "storage/segment.h"
+
+#define LOG_RECENT 8
+
+typedef struct {
+    int64_t offset;
+    int64_t position;
+} log_boundary_t;
+
+enum { LOG_DELETED = 1, LOG_CLOSED = 2 };
+
+struct log_t {
+    apr_uint32_t references;   /* atomic */
+    volatile apr_uint32_t state; /* atomic; LOG_DELETED and so on */
+    log_dir_t *dir;
+    char *name;
+    char *path;                /* its directory; lock. A former one stays in
+                                  old_path: a reader may still look at it */
+    char *old_path;
+    lock_t *append_lock;
+    lock_t *lock;
+    volatile apr_uint64_t start_offset;   /* atomic */
+    volatile apr_uint64_t end_offset;     /* atomic */
+    volatile apr_uint64_t flushed_offset; /* atomic; the recovery point */
+    volatile apr_uint64_t high_watermark; /* atomic */
+    volatile apr_uint64_t first_unstable; /* atomic; INT64_MAX: none */
+    volatile apr_uint64_t bytes;          /* atomic */
+    segment_t **segments;      /* ascending; the last is active. Changed with
+                                  both locks held */
+    int segment_count;
+    int segment_room;
+    log_boundary_t recent[LOG_RECENT]; /* ends of the last appends in the
+                                          active segment; lock */
+    unsigned recent_next;
+    int64_t jitter_ms;         /* of the active segment */
+    producer_state_t *producers; /* append lock; NULL until one comes */
+    int64_t snapshot_offset;   /* of the newest snapshot, -1 none; append lock */
+    epochs_t epochs;           /* lock */
+    volatile apr_uint32_t has_ended; /* atomic: transactions wait for the
+                                        high watermark */
+    int64_t unflushed;         /* messages since the last flush; append lock */
+    apr_time_t last_flush;     /* monotonic */
+    log_listener_t listener;
+    log_config_t config;       /* lock; read with the append lock, too */
+    int flags;
+    unsigned dirty_names : 1;  /* the directory's entries need a flush; lock */
+    unsigned has_txn_index : 1; /* append lock */
+    /* the directory's */
+    log_t *next, *previous;    /* all logs of the directory; its mutex */
+    log_t *next_flush;         /* the flusher's queue; its mutex */
+    unsigned queued : 1;       /* in it; the directory's mutex */
+};
+
+static inline int64_t log_get(const volatile apr_uint64_t *value)
+{
+    return (int64_t)apr_atomic_read64((volatile apr_uint64_t *)value);
+}
+
+static inline void log_put(volatile apr_uint64_t *value, int64_t to)
+{
+    apr_atomic_set64(value, (apr_uint64_t)to);
+}
+
+static inline segment_t *log_active(const log_t *log)
+{
+    return log->segments[log->segment_count - 1];
+}
+
+/* TAKHIN_EDELETED, TAKHIN_EOFFLINE or APR_SUCCESS. */
+apr_status_t log_usable(const log_t *log);
+
+/* The segment that holds or would hold OFFSET; -1 below the first. Lock. */
+int log_segment_at(const log_t *log, int64_t offset);
+
+/* An I/O error while doing WHAT: takes the directory offline, unless it is one
+ * that only means "try again later" (no space). Returns STATUS. */
+apr_status_t log_failed(log_t *log, apr_status_t status, const char *what);
+
+/* Puts SEGMENT behind the others. APR_ENOMEM. The append lock is held. */
+apr_status_t log_add_segment(log_t *log, segment_t *segment);
+
+/* Creates a segment that begins at OFFSET, as the active one. */
+apr_status_t log_begin_segment(log_t *log, int64_t offset);
+
+/* Closes the active segment off and goes on in one that begins at OFFSET. The
+ * append lock is held. */
+apr_status_t log_roll(log_t *log, int64_t offset);
+
+/* Takes COUNT segments from index FIRST on out of the log and deletes their files
+ * after DELAY_MS (0: now). The append lock is held. */
+apr_status_t log_drop_segments(log_t *log, int first, int count,
+                               int64_t delay_ms);
+
+/* Feeds one batch into the producer state and transaction index. Append lock. */
+apr_status_t log_track_producer(log_t *log, segment_t *segment,
+                                const record_batch_t *batch,
+                                const uint8_t *data);
+
+/* Writes a snapshot at the log's end when there is something to say. Append
+ * lock. */
+apr_status_t log_snapshot(log_t *log);
+/* Removes snapshots below START and above END that no segment begins at. */
+apr_status_t log_remove_snapshots(log_t *log, int64_t below, int64_t above);
+/* Producer state as of the log's end, from the newest snapshot at or below
+ * it and the batches behind that. Append lock. */
+apr_status_t log_load_producers(log_t *log, int clean);
+void log_update_unstable(log_t *log);
+
+/* Finds segments and the log's end; see log_recovery.c. */
+apr_status_t log_recover(log_t *log, int64_t recovery_point,
+                         int64_t start_offset, int clean);
+
+/*
+ * Walks the batches of SEGMENT from POSITION on, to LIMIT. EACH gets each header
+ * and, with WHOLE, the batch's bytes, otherwise NULL except for control
+ * batches. It stops at the first status that EACH returns. *END is behind the last batch
+ * that EACH accepted. TAKHIN_ECORRUPT where a header makes no sense or the
+ * batch does not fit. SEGMENT is pinned.
+ */
+typedef apr_status_t log_scan_each_t(void *baton, int64_t position,
+                                     const record_batch_t *batch,
+                                     const uint8_t *data);
+apr_status_t log_scan(segment_t *segment, int64_t position, int64_t limit,
+                      int whole, log_scan_each_t *each, void *baton,
+                      int64_t *end);
+
+/* ---- txn_index.c ----------------------------------------------------------- */
+
+apr_status_t txn_index_append(const char *directory, int64_t base_offset,
+                              const producer_txn_t *txn);
+/* Drops entries whose last offset is at or above OFFSET. */
+apr_status_t txn_index_truncate(const char *directory, int64_t base_offset,
+                                int64_t offset);
+apr_status_t txn_index_each(const char *directory, int64_t base_offset,
+                            int (*each)(void *baton, const producer_txn_t *),
+                            void *baton);
+
+/* ---- log_dir.c --------------------------------------------------------------- */
+
+segment_cache_t *log_dir_cache(log_dir_t *dir);
+void log_dir_add(log_dir_t *dir, log_t *log);
+void log_dir_forget(log_dir_t *dir, log_t *log);
+/* Recovery point and log start offset of NAME in the checkpoints; 0 each. */
+void log_dir_recall(log_dir_t *dir, const char *name, int64_t *recovery_point,
+                    int64_t *start_offset);
+void log_dir_queue_flush(log_dir_t *dir, log_t *log);
+/* Removes PATH (a directory, or a segment's files when BASE is not below 0)
+ * DELAY_MS from now. */
+void log_dir_remove_later(log_dir_t *dir, const char *path, int64_t base,
+                          int64_t delay_ms);
+
+#endif
