@@ -8,6 +8,7 @@
 #ifndef TAKHIN_STORAGE_PARTITION_H
 #define TAKHIN_STORAGE_PARTITION_H
 
+#include "base/lock.h"
 #include "storage/log.h"
 
 typedef struct topic_t topic_t;
@@ -38,6 +39,19 @@ struct partition_waiter_t {
 void partition_watch(partition_t *partition, partition_waiter_t *waiter);
 void partition_unwatch(partition_waiter_t *waiter);
 
+/*
+ * A partition over LOG, whose reference it takes, with one reference. TOPIC is
+ * retained. REPLICA is this broker. NULL when there is no memory. The log's
+ * listener is the partition's from here on.
+ */
+partition_t *partition_create(topic_t *topic, int32_t index, log_t *log,
+                              int32_t replica);
+
+/* Stops it in order (log_close) or deletes it (log_delete). Waiters hear
+ * PARTITION_GONE; whoever still has a reference gets TAKHIN_EDELETED. */
+apr_status_t partition_close(partition_t *partition);
+apr_status_t partition_delete(partition_t *partition);
+
 void partition_retain(partition_t *partition);
 void partition_release(partition_t *partition);
 
@@ -46,6 +60,8 @@ log_t *partition_log(const partition_t *partition);
 const char *partition_topic_name(const partition_t *partition);
 int32_t partition_index(const partition_t *partition);
 int32_t partition_leader_epoch(const partition_t *partition);
+topic_t *partition_topic(const partition_t *partition);
+void partition_set_leader_epoch(partition_t *partition, int32_t epoch);
 int64_t partition_high_watermark(const partition_t *partition);
 int64_t partition_last_stable_offset(const partition_t *partition);
 
@@ -58,9 +74,34 @@ apr_status_t partition_append(partition_t *partition, uint8_t *data,
  * PARTITION_FLUSHED tells when. Many requests share one flush. */
 void partition_request_flush(partition_t *partition);
 
+/* The replicas that the metadata assigned; others that fetch are remembered but
+ * never in sync. At first: this broker alone. APR_ENOMEM. */
+apr_status_t partition_set_replicas(partition_t *partition,
+                                    const int32_t *replicas, int count);
+
 /* A follower's Fetch (replica id 0 and above): its fetch offset tells how far it
  * has come; moves the in-sync set's bookkeeping and the high watermark. */
 void partition_follower_fetched(partition_t *partition, int32_t replica,
                                 int64_t fetch_offset, int64_t now_ms);
+
+/* Takes replicas out of the in-sync set that did not catch up for LAG_MS
+ * (replica.lag.time.max.ms), which may move the high watermark. */
+void partition_shrink_isr(partition_t *partition, int64_t now_ms,
+                          int64_t lag_ms);
+
+/* What is known of the replicas, this broker first. Returns how many there are;
+ * fills at most ROOM. */
+typedef struct {
+    int32_t replica;
+    int64_t log_end_offset;
+    int64_t last_caught_up_ms;   /* -1: never */
+    unsigned in_sync : 1;
+} partition_replica_t;
+int partition_replicas(partition_t *partition, partition_replica_t *replicas,
+                       int room);
+
+/* DeleteRecords: OFFSET -1 is the high watermark. Sets *LOW_WATERMARK. */
+apr_status_t partition_delete_records(partition_t *partition, int64_t offset,
+                                      int64_t *low_watermark);
 
 #endif
