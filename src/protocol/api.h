@@ -13,17 +13,14 @@
 #include "protocol/wire.h"
 
 /* Who listens for an API, in Apache Kafka: bits of protocol_api_t.listeners. */
-enum {
-    PROTOCOL_BROKER = 1,
-    PROTOCOL_CONTROLLER = 2
-};
+enum { PROTOCOL_BROKER = 1, PROTOCOL_CONTROLLER = 2 };
 
 typedef struct protocol_api_t {
     int16_t key;
-    int16_t min_version;      /* known; the response knows the same */
+    int16_t min_version; /* known; the response knows the same */
     int16_t max_version;
-    int16_t flexible;         /* first flexible version, INT16_MAX: none */
-    const char *name;         /* "Fetch" */
+    int16_t flexible; /* first flexible version, INT16_MAX: none */
+    const char *name; /* "Fetch" */
     const wire_message_t *request;
     const wire_message_t *response;
     unsigned listeners;

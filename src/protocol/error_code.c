@@ -10,8 +10,8 @@ typedef struct error_row_t {
 
 /* Code -1 is row 0. */
 static const error_row_t rows[] = {
-#define ERROR_ROW(code, name, retriable, text)                              \
-    [(code) + 1] = { #name, text, retriable },
+#define ERROR_ROW(code, name, retriable, text) \
+    [(code) + 1] = {#name, text, retriable},
     KAFKA_ERRORS(ERROR_ROW)
 #undef ERROR_ROW
 };

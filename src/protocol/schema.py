@@ -19,8 +19,8 @@ After the type come the VERSIONS that carry the field: 3+, 3-5 or 3. Then, each
 optional: "nullable VERSIONS"; "default VALUE" (else zero, empty, false);
 "tag N" (a tagged field); "flexible VERSIONS" (where it differs from the
 message); "ignorable" (a value set may be dropped in a version without the
-field, otherwise encoding fails). "#" begins a comment; the first one becomes the
-comment of the C struct.
+field, otherwise encoding fails). "#" begins a comment; the first one becomes
+that of the C header.
 """
 import glob
 import os

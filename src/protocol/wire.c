@@ -42,7 +42,7 @@ wire_string_t wire_string_from(const char *text)
 {
     if (text == NULL)
         return WIRE_STRING_NULL;
-    return (wire_string_t){ text, (int32_t)strlen(text) };
+    return (wire_string_t){text, (int32_t)strlen(text)};
 }
 
 bool wire_string_equal(wire_string_t a, wire_string_t b)
@@ -78,8 +78,8 @@ void wire_reader_init(wire_reader_t *in, const void *data, apr_size_t length,
     in->status = APR_SUCCESS;
 }
 
-void wire_reader_fail(wire_reader_t *in, apr_status_t status,
-                      const char *field, const char *error)
+void wire_reader_fail(wire_reader_t *in, apr_status_t status, const char *field,
+                      const char *error)
 {
     if (in->status == APR_SUCCESS) {
         in->status = status != APR_SUCCESS ? status : TAKHIN_ETRUNCATED;
@@ -209,7 +209,7 @@ wire_records_t wire_get_records(wire_reader_t *in, bool compact, bool nullable,
                                 const char *field)
 {
     wire_bytes_t bytes = wire_get_bytes(in, compact, nullable, field);
-    return (wire_records_t){ bytes.data, bytes.length, NULL };
+    return (wire_records_t){bytes.data, bytes.length, NULL};
 }
 
 void *wire_alloc(wire_reader_t *in, apr_size_t size, const char *field)
@@ -230,8 +230,8 @@ void *wire_get_array(wire_reader_t *in, int32_t *count, bool compact,
     *count = 0;
     if (!wire_reader_ok(in))
         return NULL;
-    *count = check_length(in, length, nullable,
-                          most_left(in) / (int64_t)least, field);
+    *count = check_length(in, length, nullable, most_left(in) / (int64_t)least,
+                          field);
     if (*count <= 0)
         return NULL;
     memory = wire_alloc(in, (apr_size_t)*count * size, field);
@@ -292,8 +292,7 @@ void wire_skip_tags(wire_reader_t *in)
 
 /* ---- Writing ---------------------------------------------------------- */
 
-void wire_writer_init(wire_writer_t *out, apr_pool_t *pool,
-                      apr_size_t expected)
+void wire_writer_init(wire_writer_t *out, apr_pool_t *pool, apr_size_t expected)
 {
     memset(out, 0, sizeof(*out));
     out->pool = pool;
@@ -385,8 +384,8 @@ void wire_put_varint(wire_writer_t *out, int32_t value)
 
 void wire_put_varlong(wire_writer_t *out, int64_t value)
 {
-    wire_put_uvarlong(out, (uint64_t)value << 1 ^
-                               (value < 0 ? ~(uint64_t)0 : 0));
+    wire_put_uvarlong(out,
+                      (uint64_t)value << 1 ^ (value < 0 ? ~(uint64_t)0 : 0));
 }
 
 /* False, with the error noted, for a null where none may be. */
@@ -452,8 +451,7 @@ static void splice(wire_writer_t *out, const wire_records_t *records)
         out->splices = grown;
         out->splice_capacity = capacity;
     }
-    out->splices[out->splice_count++] =
-        (wire_splice_t){ out->length, records };
+    out->splices[out->splice_count++] = (wire_splice_t){out->length, records};
     out->spliced += (apr_size_t)records->length;
 }
 

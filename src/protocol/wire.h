@@ -55,14 +55,14 @@ typedef struct wire_records_t {
 
 /* Reads one frame. Everything but the functions below leaves it alone. */
 typedef struct wire_reader_t {
-    const uint8_t *p;     /* the next byte */
+    const uint8_t *p; /* the next byte */
     const uint8_t *end;
     const uint8_t *start;
-    apr_pool_t *pool;     /* for arrays; may be NULL when none is read */
-    apr_status_t status;  /* the first error */
-    const char *error;    /* what was wrong: static text */
-    const char *field;    /* where: a field's name, static text */
-    apr_size_t error_at;  /* and at which byte of the frame */
+    apr_pool_t *pool;    /* for arrays; may be NULL when none is read */
+    apr_status_t status; /* the first error */
+    const char *error;   /* what was wrong: static text */
+    const char *field;   /* where: a field's name, static text */
+    apr_size_t error_at; /* and at which byte of the frame */
 } wire_reader_t;
 
 /* Here the bytes of RECORDS come, between buf[at - 1] and buf[at]. */
@@ -73,13 +73,13 @@ typedef struct wire_splice_t {
 
 typedef struct wire_writer_t {
     uint8_t *buf;
-    apr_size_t length;    /* written so far, without what is spliced in */
+    apr_size_t length; /* written so far, without what is spliced in */
     apr_size_t capacity;
     apr_pool_t *pool;
     wire_splice_t *splices; /* in the order of their places */
     int splice_count;
     int splice_capacity;
-    apr_size_t spliced;   /* bytes of all splices */
+    apr_size_t spliced; /* bytes of all splices */
     apr_status_t status;
     const char *error;
     const char *field;
@@ -87,13 +87,13 @@ typedef struct wire_writer_t {
 
 /* One message: what is needed to handle it without knowing its struct. */
 typedef struct wire_message_t {
-    const char *name;        /* "FetchRequest" */
-    int16_t key;             /* of the API or record, -1: has none */
+    const char *name; /* "FetchRequest" */
+    int16_t key;      /* of the API or record, -1: has none */
     int16_t min_version;
     int16_t max_version;
-    int16_t flexible;        /* first flexible version, INT16_MAX: none */
-    bool unstable;           /* the highest version is not released yet */
-    apr_size_t size;         /* of the struct */
+    int16_t flexible; /* first flexible version, INT16_MAX: none */
+    bool unstable;    /* the highest version is not released yet */
+    apr_size_t size;  /* of the struct */
     void (*init)(void *message);
     void (*decode)(void *message, wire_reader_t *in, int16_t version);
     void (*encode)(const void *message, wire_writer_t *out, int16_t version);
@@ -121,11 +121,11 @@ apr_status_t wire_message_encode(const wire_message_t *type,
 
 /* ---- Strings and ids -------------------------------------------------- */
 
-#define wire_string_literal(text)                                           \
-    ((wire_string_t){ "" text, (int32_t)(sizeof(text) - 1) })
-#define WIRE_STRING_NULL ((wire_string_t){ NULL, -1 })
-#define WIRE_BYTES_NULL ((wire_bytes_t){ NULL, -1 })
-#define WIRE_RECORDS_NULL ((wire_records_t){ NULL, -1, NULL })
+#define wire_string_literal(text) \
+    ((wire_string_t){"" text, (int32_t)(sizeof(text) - 1)})
+#define WIRE_STRING_NULL  ((wire_string_t){NULL, -1})
+#define WIRE_BYTES_NULL   ((wire_bytes_t){NULL, -1})
+#define WIRE_RECORDS_NULL ((wire_records_t){NULL, -1, NULL})
 
 /* TEXT itself, not a copy; NULL becomes null. */
 wire_string_t wire_string_from(const char *text);
@@ -201,8 +201,8 @@ static inline apr_size_t wire_left(const wire_reader_t *in)
 const char *wire_reader_error(const wire_reader_t *in, apr_pool_t *pool);
 
 /* Notes the first error and moves IN to its end. */
-void wire_reader_fail(wire_reader_t *in, apr_status_t status,
-                      const char *field, const char *error);
+void wire_reader_fail(wire_reader_t *in, apr_status_t status, const char *field,
+                      const char *error);
 
 /* The next LENGTH bytes, or NULL and an error when there are fewer. */
 static inline const uint8_t *wire_take(wire_reader_t *in, apr_size_t length,
@@ -267,7 +267,7 @@ static inline double wire_get_float64(wire_reader_t *in, const char *field)
 
 static inline wire_uuid_t wire_get_uuid(wire_reader_t *in, const char *field)
 {
-    wire_uuid_t uuid = { { 0 } };
+    wire_uuid_t uuid = {{0}};
     const uint8_t *p = wire_take(in, sizeof(uuid.bytes), field);
     if (p != NULL)
         memcpy(uuid.bytes, p, sizeof(uuid.bytes));
@@ -302,8 +302,8 @@ void *wire_get_array(wire_reader_t *in, int32_t *count, bool compact,
 /* SIZE bytes of the reader's pool, or NULL and an error. */
 void *wire_alloc(wire_reader_t *in, apr_size_t size, const char *field);
 
-/* Whether a nullable struct follows: memory of SIZE bytes for it, or NULL. As a
- * TAGGED field null is written as 0, else as -1. */
+/* Whether a nullable struct follows: memory of SIZE bytes for it, or NULL. As
+ * a TAGGED field null is written as 0, else as -1. */
 void *wire_get_struct(wire_reader_t *in, bool tagged, bool nullable,
                       apr_size_t size, const char *field);
 
@@ -358,8 +358,7 @@ bool wire_writer_grow(wire_writer_t *out, apr_size_t more);
 static inline uint8_t *wire_room(wire_writer_t *out, apr_size_t length)
 {
     uint8_t *p;
-    if (out->capacity - out->length < length &&
-        !wire_writer_grow(out, length))
+    if (out->capacity - out->length < length && !wire_writer_grow(out, length))
         return NULL;
     p = out->buf + out->length;
     out->length += length;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every decoder with any bytes. The first two bytes choose the message (by its
- * place in the order of names), the third the version. What decodes must encode,
- * decode again and encode to the same bytes.
+ * place in the order of names), the third the version. What decodes must
+ * encode, decode again and encode to the same bytes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,10 +62,10 @@ static void try_message(const wire_message_t *type, int16_t version,
          wire_reader_error(&in, pool));
     must(wire_left(&in) == 0, "bytes are left", type, version, NULL);
     encode(type, second, &twice, version);
-    must(once.length == twice.length &&
-             (once.length == 0 ||
-              memcmp(once.buf, twice.buf, once.length) == 0),
-         "encodes to other bytes", type, version, NULL);
+    must(
+        once.length == twice.length &&
+            (once.length == 0 || memcmp(once.buf, twice.buf, once.length) == 0),
+        "encodes to other bytes", type, version, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -77,10 +77,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 3)
         return 0;
     type = all[bytes_get_u16(data) % count];
-    try_message(type, (int16_t)(type->min_version +
-                                data[2] % (type->max_version -
-                                           type->min_version + 1)),
-                data + 3, size - 3);
+    try_message(
+        type,
+        (int16_t)(type->min_version +
+                  data[2] % (type->max_version - type->min_version + 1)),
+        data + 3, size - 3);
     apr_pool_clear(pool);
     return 0;
 }

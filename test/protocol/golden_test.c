@@ -83,8 +83,7 @@ static void check_frame(const frame_t *frame, const wire_message_t *type,
     if (wire_message_encode(type, message, &out, frame->version))
         fail(frame, "encode", wire_writer_error(&out, pool));
     else if (out.length != frame->length ||
-             (out.length > 0 &&
-              memcmp(out.buf, frame->data, out.length) != 0))
+             (out.length > 0 && memcmp(out.buf, frame->data, out.length) != 0))
         fail(frame, "encode", "other bytes");
 }
 

@@ -12,8 +12,8 @@
 static wire_reader_t in;
 static wire_writer_t out;
 
-/* Reads from a literal's bytes, in memory of their own, so that ASan sees a read
- * behind them. */
+/* Reads from a literal's bytes, in memory of their own, so that ASan sees a
+ * read behind them. */
 #define READ(bytes) read_bytes(bytes, sizeof(bytes) - 1)
 
 static void read_bytes(const char *bytes, apr_size_t length)
@@ -37,9 +37,8 @@ static void read_back(void)
     wire_reader_init(&in, out.buf, out.length, unit_pool());
 }
 
-#define WROTE(bytes)                                                        \
-    CU_ASSERT(out.status == APR_SUCCESS &&                                  \
-              out.length == sizeof(bytes) - 1 &&                            \
+#define WROTE(bytes)                                                          \
+    CU_ASSERT(out.status == APR_SUCCESS && out.length == sizeof(bytes) - 1 && \
               memcmp(out.buf, bytes, sizeof(bytes) - 1) == 0)
 
 static void integers_are_big_endian(void)
@@ -97,8 +96,7 @@ static void varints_of_every_length_come_back(void)
             read_back();
             CU_ASSERT_EQUAL(wire_get_uvarlong(&in, "a"), value);
             CU_ASSERT_EQUAL(wire_get_varlong(&in, "b"), (int64_t)value);
-            CU_ASSERT_EQUAL(wire_get_varlong(&in, "c"),
-                            (int64_t)(0 - value));
+            CU_ASSERT_EQUAL(wire_get_varlong(&in, "c"), (int64_t)(0 - value));
             CU_ASSERT_EQUAL(wire_get_uvarint(&in, "d"), (uint32_t)value);
             CU_ASSERT_EQUAL(wire_get_varint(&in, "e"),
                             (int32_t)(uint32_t)value);
@@ -174,25 +172,28 @@ static void a_length_beyond_the_frame_is_corrupt(void)
     READ("\0\3ab");
     wire_get_string(&in, false, false, "Name");
     CU_ASSERT_EQUAL(in.status, TAKHIN_ECORRUPT);
-    READ("\x7f\xff\xff\xff" "a");
+    READ("\x7f\xff\xff\xff"
+         "a");
     wire_get_bytes(&in, false, false, "Data");
     CU_ASSERT_EQUAL(in.status, TAKHIN_ECORRUPT);
-    READ("\xff\xff\xff\xff\x0f" "a");
+    READ("\xff\xff\xff\xff\x0f"
+         "a");
     wire_get_records(&in, true, true, "Records");
     CU_ASSERT_EQUAL(in.status, TAKHIN_ECORRUPT);
-    READ("\xff\xfe" "ab");
+    READ("\xff\xfe"
+         "ab");
     wire_get_string(&in, false, true, "Name");
     CU_ASSERT_EQUAL(in.status, TAKHIN_ECORRUPT);
 }
 
 static void a_string_above_32767_bytes_is_neither_read_nor_written(void)
 {
-    static char text[0x8000 + 3] = { (char)0x81, (char)0x80, 2 };
+    static char text[0x8000 + 3] = {(char)0x81, (char)0x80, 2};
     wire_reader_init(&in, text, sizeof(text), unit_pool());
     wire_get_string(&in, true, false, "Name");
     CU_ASSERT_EQUAL(in.status, TAKHIN_ECORRUPT);
     write_anew();
-    wire_put_string(&out, (wire_string_t){ text, 0x8000 }, true, false, "N");
+    wire_put_string(&out, (wire_string_t){text, 0x8000}, true, false, "N");
     CU_ASSERT_EQUAL(out.status, TAKHIN_ETOOBIG);
 }
 
@@ -201,19 +202,22 @@ static void an_array_that_cannot_fit_is_not_allocated(void)
     int32_t count;
     /* Three elements of four bytes at least, but eight bytes left. A reader
      * without a pool could not allocate. */
-    READ("\0\0\0\3" "12345678");
+    READ("\0\0\0\3"
+         "12345678");
     in.pool = NULL;
     CU_ASSERT_PTR_NULL(wire_get_array(&in, &count, false, false, 4, 4, "A"));
     CU_ASSERT_EQUAL(in.status, TAKHIN_ECORRUPT);
     CU_ASSERT(count <= 0);
-    READ("\x7f\xff\xff\xff" "12345678");
+    READ("\x7f\xff\xff\xff"
+         "12345678");
     in.pool = NULL;
     CU_ASSERT_PTR_NULL(wire_get_array(&in, &count, false, false, 1, 99, "A"));
     CU_ASSERT_EQUAL(in.status, TAKHIN_ECORRUPT);
     READ("\xff\xff\xff\xff\x0f");
     CU_ASSERT_PTR_NULL(wire_get_array(&in, &count, true, true, 1, 99, "A"));
     CU_ASSERT_EQUAL(in.status, TAKHIN_ECORRUPT);
-    READ("\0\0\0\2" "12345678");
+    READ("\0\0\0\2"
+         "12345678");
     CU_ASSERT_PTR_NOT_NULL(
         wire_get_array(&in, &count, false, false, 4, 4, "A"));
     CU_ASSERT_EQUAL(count, 2);
@@ -292,8 +296,8 @@ static void a_long_tagged_value_has_its_size_before_it(void)
 static void records_with_ranges_are_spliced_not_copied(void)
 {
     int range;
-    wire_records_t file = { NULL, 1000, &range };
-    wire_records_t memory = { (const uint8_t *)"abc", 3, NULL };
+    wire_records_t file = {NULL, 1000, &range};
+    wire_records_t memory = {(const uint8_t *)"abc", 3, NULL};
     write_anew();
     wire_put_records(&out, &file, false, true, "Records");
     wire_put_records(&out, &memory, false, true, "Records");
