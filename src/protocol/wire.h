@@ -292,8 +292,9 @@ wire_records_t wire_get_records(wire_reader_t *in, bool compact, bool nullable,
 
 /*
  * An array's count into *COUNT (-1: null), and memory for as many elements of
- * SIZE bytes. LEAST is what an element takes on the wire at least: a count whose
- * elements cannot fit in the bytes left is an error, and nothing is allocated.
+ * SIZE bytes. LEAST is what an element takes on the wire at least: a count
+ * whose elements cannot fit in the bytes left is an error, and nothing is
+ * allocated.
  */
 void *wire_get_array(wire_reader_t *in, int32_t *count, bool compact,
                      bool nullable, apr_size_t least, apr_size_t size,
