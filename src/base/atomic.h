@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * APR's atomics as the broker uses them: every operation is a full barrier,
- * so what a thread wrote before it is seen by who reads the new value. APR's
- * library is not instrumented by ThreadSanitizer, which therefore would not
- * see these synchronise: under SANITIZE=thread this header tells it.
+ * so what a thread wrote before it is seen by who reads the new value.
  */
 #ifndef TAKHIN_BASE_ATOMIC_H
 #define TAKHIN_BASE_ATOMIC_H
@@ -13,35 +11,13 @@
 typedef volatile apr_uint32_t atomic_u32_t;
 typedef volatile apr_uint64_t atomic_u64_t;
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define ATOMIC_TSAN 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define ATOMIC_TSAN 1
-#endif
-
-#ifdef ATOMIC_TSAN
-void __tsan_acquire(void *address);
-void __tsan_release(void *address);
-#define ATOMIC_ACQUIRE(word) __tsan_acquire((void *)(word))
-#define ATOMIC_RELEASE(word) __tsan_release((void *)(word))
-#else
-#define ATOMIC_ACQUIRE(word) ((void)0)
-#define ATOMIC_RELEASE(word) ((void)0)
-#endif
-
 static inline apr_uint32_t atomic_get32(const atomic_u32_t *word)
 {
-    apr_uint32_t value = apr_atomic_read32((atomic_u32_t *)word);
-    ATOMIC_ACQUIRE(word);
-    return value;
+    return apr_atomic_read32((atomic_u32_t *)word);
 }
 
 static inline void atomic_set32(atomic_u32_t *word, apr_uint32_t value)
 {
-    ATOMIC_RELEASE(word);
     apr_atomic_set32(word, value);
 }
 
@@ -49,55 +25,36 @@ static inline void atomic_set32(atomic_u32_t *word, apr_uint32_t value)
 static inline apr_uint32_t atomic_swap32(atomic_u32_t *word,
                                          apr_uint32_t value)
 {
-    apr_uint32_t old;
-    ATOMIC_RELEASE(word);
-    old = apr_atomic_xchg32(word, value);
-    ATOMIC_ACQUIRE(word);
-    return old;
+    return apr_atomic_xchg32(word, value);
 }
 
 /* Puts TO there if FROM is there; whether it was. */
 static inline int atomic_cas32(atomic_u32_t *word, apr_uint32_t from,
                                apr_uint32_t to)
 {
-    apr_uint32_t old;
-    ATOMIC_RELEASE(word);
-    old = apr_atomic_cas32(word, to, from);
-    ATOMIC_ACQUIRE(word);
-    return old == from;
+    return apr_atomic_cas32(word, to, from) == from;
 }
 
 /* Adds BY, which may be negative; returns the new value. */
 static inline apr_uint32_t atomic_add32(atomic_u32_t *word, apr_int32_t by)
 {
-    apr_uint32_t old;
-    ATOMIC_RELEASE(word);
-    old = apr_atomic_add32(word, (apr_uint32_t)by);
-    ATOMIC_ACQUIRE(word);
-    return old + (apr_uint32_t)by;
+    return apr_atomic_add32(word, (apr_uint32_t)by) + (apr_uint32_t)by;
 }
 
 static inline apr_uint64_t atomic_get64(const atomic_u64_t *word)
 {
-    apr_uint64_t value = apr_atomic_read64((atomic_u64_t *)word);
-    ATOMIC_ACQUIRE(word);
-    return value;
+    return apr_atomic_read64((atomic_u64_t *)word);
 }
 
 static inline void atomic_set64(atomic_u64_t *word, apr_uint64_t value)
 {
-    ATOMIC_RELEASE(word);
     apr_atomic_set64(word, value);
 }
 
 /* Adds BY, which may be negative; returns the new value. */
 static inline apr_uint64_t atomic_add64(atomic_u64_t *word, apr_int64_t by)
 {
-    apr_uint64_t old;
-    ATOMIC_RELEASE(word);
-    old = apr_atomic_add64(word, (apr_uint64_t)by);
-    ATOMIC_ACQUIRE(word);
-    return old + (apr_uint64_t)by;
+    return apr_atomic_add64(word, (apr_uint64_t)by) + (apr_uint64_t)by;
 }
 
 #endif

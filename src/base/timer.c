@@ -114,6 +114,7 @@ static void *APR_THREAD_FUNC timer_main(apr_thread_t *thread, void *baton)
 {
     base_timer_t *timer = baton;
 
+    (void)thread;
     apr_thread_mutex_lock(timer->mutex);
     timer->id = apr_os_thread_current();
     while (!timer->stop) {
@@ -136,7 +137,6 @@ static void *APR_THREAD_FUNC timer_main(apr_thread_t *thread, void *baton)
         }
     }
     apr_thread_mutex_unlock(timer->mutex);
-    apr_thread_exit(thread, APR_SUCCESS);
     return NULL;
 }
 

@@ -480,6 +480,7 @@ static void *APR_THREAD_FUNC listener_main(apr_thread_t *thread, void *baton)
     net_server_t *server = baton;
     int stop_begun = 0;
 
+    (void)thread;
     accept_on(server);
     while (!atomic_get32(&server->ended)) {
         const apr_pollfd_t *events;
@@ -499,7 +500,6 @@ static void *APR_THREAD_FUNC listener_main(apr_thread_t *thread, void *baton)
             begin_stop(server);
         }
     }
-    apr_thread_exit(thread, APR_SUCCESS);
     return NULL;
 }
 

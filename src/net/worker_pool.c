@@ -72,10 +72,10 @@ static void *APR_THREAD_FUNC worker_main(apr_thread_t *thread, void *baton)
     worker_t *worker = baton;
     worker_task_t *task;
 
+    (void)thread;
     this_worker = worker;
     while ((task = next_task(worker->workers, worker)))
         task->run(task);
-    apr_thread_exit(thread, APR_SUCCESS);
     return NULL;
 }
 

@@ -140,6 +140,7 @@ static atomic_u32_t errors;
 static void *APR_THREAD_FUNC churn(apr_thread_t *thread, void *baton)
 {
     int i;
+    (void)thread;
     (void)baton;
     for (i = 0; i < 2000; i++) {
         short_lived_t *one = calloc(1, sizeof(*one));
@@ -154,7 +155,6 @@ static void *APR_THREAD_FUNC churn(apr_thread_t *thread, void *baton)
         atomic_set32(&one->alive, 0);
         free(one);
     }
-    apr_thread_exit(thread, APR_SUCCESS);
     return NULL;
 }
 

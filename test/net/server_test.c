@@ -692,10 +692,10 @@ static void a_client_may_go_while_its_request_is_in_progress(void)
 
 static void *APR_THREAD_FUNC answer_kept(apr_thread_t *thread, void *baton)
 {
+    (void)thread;
     (void)baton;
     apr_sleep(20000); /* the stop has likely begun by then; if not, no harm */
     echo(kept[0]);
-    apr_thread_exit(thread, APR_SUCCESS);
     return NULL;
 }
 
@@ -827,6 +827,7 @@ static atomic_u32_t helpers_end;
 /* Answers what is kept, the newest first. */
 static void *APR_THREAD_FUNC helper_main(apr_thread_t *thread, void *baton)
 {
+    (void)thread;
     (void)baton;
     for (;;) {
         net_exchange_t *exchange = NULL;
@@ -840,7 +841,6 @@ static void *APR_THREAD_FUNC helper_main(apr_thread_t *thread, void *baton)
             break;
         echo(exchange);
     }
-    apr_thread_exit(thread, APR_SUCCESS);
     return NULL;
 }
 
@@ -853,6 +853,7 @@ static void *APR_THREAD_FUNC client_main(apr_thread_t *thread, void *baton)
     apr_pool_t *pool;
     int round, i;
 
+    (void)thread;
     apr_pool_create(&pool, NULL);
     apr_sockaddr_info_get(&address, "127.0.0.1", APR_INET,
                           net_server_port(server, 0), 0, pool);
@@ -877,7 +878,6 @@ static void *APR_THREAD_FUNC client_main(apr_thread_t *thread, void *baton)
         apr_pool_destroy(scratch);
     }
     apr_pool_destroy(pool);
-    apr_thread_exit(thread, APR_SUCCESS);
     return NULL;
 }
 
