@@ -145,6 +145,32 @@ void server_post(net_server_t *server, connection_t *connection)
 
 /* Beginning and end ------------------------------------------------------- */
 
+/* Frees what a connection still has. */
+static void destroy_slot(net_server_t *server, connection_t *connection)
+{
+    (void)server;
+    while (connection->first)
+        connection_retire_first(connection);
+    if (connection->spare)
+        exchange_destroy(connection->spare);
+    connection->spare = NULL;
+}
+
+/* Before the server's pool goes. */
+static apr_status_t destroy(void *baton)
+{
+    net_server_t *server = baton;
+    net_exchange_t *exchange;
+
+    server_each_slot(server, destroy_slot);
+    while ((exchange = server->free_exchanges)) {
+        server->free_exchanges = exchange->next;
+        exchange_destroy(exchange);
+    }
+    net_buffers_destroy(server->buffers);
+    return APR_SUCCESS;
+}
+
 static apr_status_t create(net_server_t **out, const net_options_t *options,
                            apr_pool_t *parent)
 {
@@ -167,6 +193,7 @@ static apr_status_t create(net_server_t **out, const net_options_t *options,
         || (rv = apr_pool_create(&server->slot_pool, pool))
         || (rv = apr_pool_create(&server->accept_pool, pool)))
         return rv;
+    apr_pool_pre_cleanup_register(pool, server, destroy);
     return APR_SUCCESS;
 }
 
@@ -230,31 +257,22 @@ static void wait_until_empty(net_server_t *server, apr_interval_time_t limit)
     apr_thread_mutex_unlock(server->mutex);
 }
 
-/* After the threads: an answer that came too late goes nowhere. */
+/* After the threads: what is not answered is given up. */
 static void abandon_slot(net_server_t *server, connection_t *connection)
 {
-    int pending = 0;
-
     (void)server;
-
     while (connection->first && exchange_is_done(connection->first))
         connection_retire_first(connection);
-    if (connection->spare)
-        exchange_destroy(connection->spare);
-    connection->spare = NULL;
     if (!connection->closed)
         apr_socket_close(connection->socket); /* nobody is left to tell */
-    for (net_exchange_t *e = connection->first; e; e = e->next)
-        pending++;
-    if (pending)
+    connection->closed = 1;
+    if (connection->first)
         LOG_WARN(net, "%d requests from %s were not answered before the end",
-                 pending, connection->peer);
+                 connection->outstanding, connection->peer);
 }
 
 void net_server_stop(net_server_t *server, apr_interval_time_t limit)
 {
-    net_exchange_t *exchange;
-
     atomic_set32(&server->stopping, 1);
     apr_pollset_wakeup(server->pollset);
     wait_until_empty(server, limit);
@@ -264,11 +282,6 @@ void net_server_stop(net_server_t *server, apr_interval_time_t limit)
     listener_stop(server);
     worker_pool_stop(server->workers);
     server_each_slot(server, abandon_slot);
-    while ((exchange = server->free_exchanges)) {
-        server->free_exchanges = exchange->next;
-        exchange_destroy(exchange);
-    }
-    net_buffers_destroy(server->buffers);
 }
 
 apr_port_t net_server_port(const net_server_t *server, int index)
