@@ -90,6 +90,10 @@ void log_release(log_t *log);
 void log_config(log_t *log, log_config_t *config);
 void log_set_config(log_t *log, const log_config_t *config);
 
+/* Whether it can be read and appended to: TAKHIN_EDELETED, TAKHIN_EOFFLINE or
+ * APR_SUCCESS. Any thread, no lock. */
+apr_status_t log_usable(const log_t *log);
+
 const char *log_name(const log_t *log);
 log_dir_t *log_directory(const log_t *log);
 

@@ -86,9 +86,6 @@ static inline segment_t *log_active(const log_t *log)
     return log->segments[log->segment_count - 1];
 }
 
-/* TAKHIN_EDELETED, TAKHIN_EOFFLINE or APR_SUCCESS. */
-apr_status_t log_usable(const log_t *log);
-
 /* The segment that holds or would hold OFFSET; -1 below the first. Lock. */
 int log_segment_at(const log_t *log, int64_t offset);
 

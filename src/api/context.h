@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the handlers see of the broker: the parts that broker/ has started, in
+ * one struct, so that api/ needs nothing of how they are started and stopped.
+ * Set before the first request, unchanged until after the last.
+ */
+#ifndef TAKHIN_API_CONTEXT_H
+#define TAKHIN_API_CONTEXT_H
+
+#include "api/delayed.h"
+#include "api/fetch_session.h"
+#include "api/request.h"
+#include "base/config.h"
+#include "base/timer.h"
+#include "coordinator/producer_ids.h"
+#include "metadata/metadata.h"
+#include "storage/topics.h"
+
+/* A listener as clients are told of it. */
+typedef struct {
+    const char *name;       /* "PLAINTEXT" */
+    const char *host;       /* advertised */
+    int32_t port;
+} api_endpoint_t;
+
+struct broker_t {
+    config_t *config;
+    metadata_t *metadata;
+    topics_t *topics;
+    base_timer_t *timer;
+    purgatory_t *purgatory;
+    fetch_sessions_t *fetch_sessions;
+    producer_ids_t *producer_ids;
+    const api_endpoint_t *endpoints;
+    int endpoint_count;
+    int32_t node_id;
+    const char *node_name;  /* the same in decimal, as configurations have it */
+    const char *rack;       /* or NULL */
+};
+
+/* The endpoint of the listener a request came by. */
+const api_endpoint_t *broker_endpoint(const broker_t *broker,
+                                      const char *listener);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The handlers, one file each: REQUEST's body is the decoded struct of its API.
+ * Each replies exactly once, at once or from a delayed operation.
+ */
+#ifndef TAKHIN_API_HANDLERS_H
+#define TAKHIN_API_HANDLERS_H
+
+#include "api/request.h"
+
+void handle_produce(request_t *request);
+void handle_fetch(request_t *request);
+void handle_list_offsets(request_t *request);
+void handle_metadata(request_t *request);
+void handle_api_versions(request_t *request);
+void handle_create_topics(request_t *request);
+void handle_delete_topics(request_t *request);
+void handle_init_producer_id(request_t *request);
+void handle_offset_for_leader_epoch(request_t *request);
+void handle_describe_configs(request_t *request);
+void handle_create_partitions(request_t *request);
+void handle_describe_cluster(request_t *request);
+
+#endif

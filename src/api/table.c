@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table. A row is added when its handler serves every version it names, and
+ * never before. Ranges are those of Kafka 4.3 (facts in doc/compatibility.md).
+ */
+#include "api/table.h"
+
+#include "api/handlers.h"
+
+#define ROW(key, min, max, name, handler) \
+    { key, min, max, min, name, handler }
+
+static const api_row_t rows[] = {
+    { 0, 3, 13, 0, "Produce", handle_produce },
+    ROW(1, 4, 18, "Fetch", handle_fetch),
+    ROW(2, 1, 11, "ListOffsets", handle_list_offsets),
+    ROW(3, 0, 13, "Metadata", handle_metadata),
+    ROW(18, 0, 4, "ApiVersions", handle_api_versions),
+    ROW(19, 2, 7, "CreateTopics", handle_create_topics),
+    ROW(20, 1, 6, "DeleteTopics", handle_delete_topics),
+    ROW(22, 0, 5, "InitProducerId", handle_init_producer_id),
+    ROW(23, 2, 4, "OffsetForLeaderEpoch", handle_offset_for_leader_epoch),
+    ROW(32, 1, 4, "DescribeConfigs", handle_describe_configs),
+    ROW(37, 0, 3, "CreatePartitions", handle_create_partitions),
+    ROW(60, 0, 2, "DescribeCluster", handle_describe_cluster),
+};
+
+enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
+
+const api_row_t *api_row(int16_t key)
+{
+    for (int i = 0; i < ROW_COUNT; i++)
+        if (rows[i].key == key)
+            return &rows[i];
+    return NULL;
+}
+
+const api_row_t *api_rows(int *count)
+{
+    *count = ROW_COUNT;
+    return rows;
+}
