@@ -10,14 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VARINT_MAX 5   /* bytes of a 32-bit one */
+#define VARINT_MAX  5  /* bytes of a 32-bit one */
 #define VARLONG_MAX 10 /* bytes of a 64-bit one */
 
 /* Reads at P a number of up to BITS bits into *VALUE; returns where it ends,
  * or NULL when it is cut, too long or too large. */
-static inline const uint8_t *varint_get_raw(const uint8_t *p,
-                                            const uint8_t *end, int bits,
-                                            uint64_t *value)
+static inline const uint8_t *
+varint_get_raw(const uint8_t *p, const uint8_t *end, int bits, uint64_t *value)
 {
     uint64_t result = 0;
 
@@ -48,9 +47,8 @@ static inline uint64_t varint_zigzag(int64_t value)
 
 /* The first three bytes without a loop, which is nearly all there are: *VALUE
  * and the end, or NULL when it is longer or END is near. */
-static inline const uint8_t *varint_get_short(const uint8_t *p,
-                                              const uint8_t *end,
-                                              uint32_t *value)
+static inline const uint8_t *
+varint_get_short(const uint8_t *p, const uint8_t *end, uint32_t *value)
 {
     if (end - p < 3)
         return NULL;

@@ -15,8 +15,8 @@
 #define BATCH_LENGTH_V1 22
 #define BATCH_LENGTH_V2 (RECORD_BATCH_OVERHEAD - LOG_OVERHEAD)
 
-static apr_status_t batch_parse_legacy(record_batch_t *out,
-                                       const uint8_t *data, size_t available)
+static apr_status_t batch_parse_legacy(record_batch_t *out, const uint8_t *data,
+                                       size_t available)
 {
     if (out->batch_length < (out->magic ? BATCH_LENGTH_V1 : BATCH_LENGTH_V0))
         return TAKHIN_ECORRUPT;
@@ -26,9 +26,9 @@ static apr_status_t batch_parse_legacy(record_batch_t *out,
     out->crc = bytes_get_u32(data + RECORD_LEGACY_CRC);
     out->attributes = data[RECORD_LEGACY_ATTRIBUTES];
     out->last_offset_delta = 0;
-    out->base_timestamp =
-        out->magic ? bytes_get_i64(data + RECORD_LEGACY_TIMESTAMP)
-                   : RECORD_NO_TIMESTAMP;
+    out->base_timestamp = out->magic
+                              ? bytes_get_i64(data + RECORD_LEGACY_TIMESTAMP)
+                              : RECORD_NO_TIMESTAMP;
     out->max_timestamp = out->base_timestamp;
     out->producer_id = RECORD_NO_PRODUCER_ID;
     out->producer_epoch = RECORD_NO_PRODUCER_EPOCH;

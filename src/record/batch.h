@@ -20,10 +20,12 @@
 #include "record/compress.h"
 
 /* Sizes in bytes. */
-#define RECORD_BATCH_OVERHEAD 61  /* header of a magic-2 batch */
-#define LOG_OVERHEAD 12           /* base offset and length, in every magic */
-#define RECORD_LEGACY_OVERHEAD 26 /* least a magic-0 entry can be; what must be
-                                     there to parse one of magic 0 or 1 */
+#define RECORD_BATCH_OVERHEAD 61 /* header of a magic-2 batch */
+#define LOG_OVERHEAD          12 /* base offset and length, in every magic */
+
+/* Least a magic-0 entry can be, and what must be there to parse one of magic 0
+ * or 1. */
+#define RECORD_LEGACY_OVERHEAD 26
 
 /* Where the fields are, from the batch's first byte. */
 enum {
@@ -46,17 +48,17 @@ enum {
 };
 
 /* Attribute bits. */
-#define RECORD_ATTR_CODEC 0x07
+#define RECORD_ATTR_CODEC           0x07
 #define RECORD_ATTR_LOG_APPEND_TIME 0x08
-#define RECORD_ATTR_TRANSACTIONAL 0x10
-#define RECORD_ATTR_CONTROL 0x20
-#define RECORD_ATTR_DELETE_HORIZON 0x40 /* base timestamp is it (KIP-534) */
+#define RECORD_ATTR_TRANSACTIONAL   0x10
+#define RECORD_ATTR_CONTROL         0x20
+#define RECORD_ATTR_DELETE_HORIZON  0x40 /* base timestamp is it (KIP-534) */
 
-#define RECORD_NO_TIMESTAMP (-1)
-#define RECORD_NO_PRODUCER_ID (-1)
+#define RECORD_NO_TIMESTAMP      (-1)
+#define RECORD_NO_PRODUCER_ID    (-1)
 #define RECORD_NO_PRODUCER_EPOCH (-1)
-#define RECORD_NO_SEQUENCE (-1)
-#define RECORD_NO_LEADER_EPOCH (-1)
+#define RECORD_NO_SEQUENCE       (-1)
+#define RECORD_NO_LEADER_EPOCH   (-1)
 
 typedef enum {
     RECORD_CREATE_TIME = 0,
@@ -212,8 +214,8 @@ typedef struct {
     const record_batch_t *batch;
     const uint8_t *position;
     const uint8_t *end;
-    int32_t remaining;       /* records still to come, magic 2 */
-    int64_t inner_base;      /* magic 1: added to inner offsets */
+    int32_t remaining;         /* records still to come, magic 2 */
+    int64_t inner_base;        /* magic 1: added to inner offsets */
     unsigned legacy_inner : 1; /* in a magic 0 or 1 wrapper */
 } record_iterator_t;
 

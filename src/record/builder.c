@@ -56,20 +56,18 @@ static apr_status_t builder_put(record_builder_t *builder,
                                 size_t headers_size, uint8_t **at)
 {
     int64_t offset_delta = offset - builder->options.base_offset;
-    int64_t timestamp_delta =
-        (int64_t)((uint64_t)record->timestamp -
-                  (uint64_t)builder->base_timestamp);
-    size_t body = 1 + varint_size(timestamp_delta) +
-                  varint_size(offset_delta) + field_size(record->key_length) +
+    int64_t timestamp_delta = (int64_t)((uint64_t)record->timestamp -
+                                        (uint64_t)builder->base_timestamp);
+    size_t body = 1 + varint_size(timestamp_delta) + varint_size(offset_delta) +
+                  field_size(record->key_length) +
                   field_size(record->value_length) + headers_size;
     apr_status_t rv;
     uint8_t *p;
 
     if (body > BUILDER_LIMIT)
         return TAKHIN_ETOOBIG;
-    rv = record_buffer_reserve(&builder->plain,
-                               varint_size((int64_t)body) + body,
-                               BUILDER_LIMIT);
+    rv = record_buffer_reserve(
+        &builder->plain, varint_size((int64_t)body) + body, BUILDER_LIMIT);
     if (rv != APR_SUCCESS)
         return rv;
     p = varint_put(builder->plain.data + builder->plain.length, (int64_t)body);
@@ -196,11 +194,12 @@ static int16_t builder_attributes(const record_builder_options_t *options)
 {
     return (int16_t)((int)options->codec |
                      (options->log_append_time >= 0
-                          ? RECORD_ATTR_LOG_APPEND_TIME : 0) |
+                          ? RECORD_ATTR_LOG_APPEND_TIME
+                          : 0) |
                      (options->transactional ? RECORD_ATTR_TRANSACTIONAL : 0) |
                      (options->control ? RECORD_ATTR_CONTROL : 0) |
-                     (options->delete_horizon >= 0
-                          ? RECORD_ATTR_DELETE_HORIZON : 0));
+                     (options->delete_horizon >= 0 ? RECORD_ATTR_DELETE_HORIZON
+                                                   : 0));
 }
 
 static void builder_put_header(const record_builder_t *builder, uint8_t *data,

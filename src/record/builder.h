@@ -22,25 +22,25 @@
 typedef struct {
     int64_t base_offset;
     int32_t partition_leader_epoch;
-    int64_t producer_id;     /* -1: none */
+    int64_t producer_id; /* -1: none */
     int16_t producer_epoch;
     int32_t base_sequence;
-    int64_t log_append_time; /* ms; -1: CreateTime, by each record's timestamp */
+    int64_t log_append_time; /* ms; -1: CreateTime, each record has its own */
     int64_t delete_horizon;  /* ms; -1: none (KIP-534) */
     record_codec_t codec;
-    int level;               /* as in record_compress */
+    int level; /* as in record_compress */
     unsigned transactional : 1;
     unsigned control : 1;
 } record_builder_options_t;
 
 /* A plain batch at offset 0: change what differs. */
-#define RECORD_BUILDER_OPTIONS                                              \
-    {                                                                       \
-        .partition_leader_epoch = RECORD_NO_LEADER_EPOCH,                   \
-        .producer_id = RECORD_NO_PRODUCER_ID,                               \
-        .producer_epoch = RECORD_NO_PRODUCER_EPOCH,                         \
-        .base_sequence = RECORD_NO_SEQUENCE, .log_append_time = -1,         \
-        .delete_horizon = -1, .level = RECORD_LEVEL_DEFAULT                 \
+#define RECORD_BUILDER_OPTIONS                                      \
+    {                                                               \
+        .partition_leader_epoch = RECORD_NO_LEADER_EPOCH,           \
+        .producer_id = RECORD_NO_PRODUCER_ID,                       \
+        .producer_epoch = RECORD_NO_PRODUCER_EPOCH,                 \
+        .base_sequence = RECORD_NO_SEQUENCE, .log_append_time = -1, \
+        .delete_horizon = -1, .level = RECORD_LEVEL_DEFAULT         \
     }
 
 /* Zero bytes are a valid empty builder. */
@@ -50,8 +50,8 @@ typedef struct {
     record_buffer_t packed; /* the same, compressed */
     int64_t base_timestamp;
     int64_t max_timestamp;
-    int64_t next_offset;    /* of the record that is appended next */
-    int64_t last_offset;    /* what the header will say */
+    int64_t next_offset; /* of the record that is appended next */
+    int64_t last_offset; /* what the header will say */
     int32_t record_count;
 } record_builder_t;
 
@@ -111,7 +111,7 @@ typedef enum {
 } record_control_type_t;
 
 #define RECORD_CONTROL_KEY_SIZE 4
-#define RECORD_END_MARKER_SIZE 6 /* value: version 0, coordinator epoch */
+#define RECORD_END_MARKER_SIZE  6 /* value: version 0, coordinator epoch */
 
 /* Appends a control record with VALUE. The batch's options must say control. */
 apr_status_t record_builder_append_control(record_builder_t *builder,

@@ -19,8 +19,8 @@ apr_status_t codec_grow(record_buffer_t *buffer, size_t limit);
 
 apr_status_t codec_gzip_decompress(const uint8_t *data, size_t length,
                                    record_scratch_t *scratch, size_t limit);
-apr_status_t codec_gzip_compress(int level, const uint8_t *data,
-                                 size_t length, record_buffer_t *out);
+apr_status_t codec_gzip_compress(int level, const uint8_t *data, size_t length,
+                                 record_buffer_t *out);
 void codec_gzip_free(record_scratch_t *scratch);
 
 apr_status_t codec_snappy_decompress(const uint8_t *data, size_t length,
@@ -37,8 +37,8 @@ void codec_lz4_free(record_scratch_t *scratch);
 
 apr_status_t codec_zstd_decompress(const uint8_t *data, size_t length,
                                    record_scratch_t *scratch, size_t limit);
-apr_status_t codec_zstd_compress(int level, const uint8_t *data,
-                                 size_t length, record_buffer_t *out);
+apr_status_t codec_zstd_compress(int level, const uint8_t *data, size_t length,
+                                 record_buffer_t *out);
 void codec_zstd_free(record_scratch_t *scratch);
 
 #endif

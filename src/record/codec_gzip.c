@@ -69,8 +69,8 @@ apr_status_t codec_gzip_decompress(const uint8_t *data, size_t length,
     }
 }
 
-apr_status_t codec_gzip_compress(int level, const uint8_t *data,
-                                 size_t length, record_buffer_t *out)
+apr_status_t codec_gzip_compress(int level, const uint8_t *data, size_t length,
+                                 record_buffer_t *out)
 {
     z_stream stream;
     apr_status_t rv;

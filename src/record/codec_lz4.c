@@ -14,12 +14,12 @@
 
 /* The frame's header: magic number, flags, block descriptor, optional content
  * size and dictionary id, checksum. */
-#define LZ4_FLAGS 4
-#define LZ4_HEADER_MIN 7
-#define LZ4_HEADER_MAX 19
-#define LZ4_FLAG_INDEPENDENT 0x20
+#define LZ4_FLAGS             4
+#define LZ4_HEADER_MIN        7
+#define LZ4_HEADER_MAX        19
+#define LZ4_FLAG_INDEPENDENT  0x20
 #define LZ4_FLAG_CONTENT_SIZE 0x08
-#define LZ4_FLAG_DICTIONARY 0x01
+#define LZ4_FLAG_DICTIONARY   0x01
 
 static uint32_t xxh32_rotate(uint32_t value, int bits)
 {
@@ -57,10 +57,18 @@ static size_t lz4_header_size(const uint8_t *data, size_t length)
     return size <= length ? size : 0;
 }
 
+/* The checksum is the second byte of the hash over flags to dictionary id. */
+static void lz4_set_checksum(uint8_t *header, size_t size)
+{
+    uint32_t hash = xxh32_short(header + LZ4_FLAGS, size - LZ4_FLAGS - 1);
+
+    header[size - 1] = (uint8_t)(hash >> 8);
+}
+
 static apr_status_t lz4_context(record_scratch_t *scratch, LZ4F_dctx **context)
 {
-    if (!scratch->lz4 && LZ4F_isError(LZ4F_createDecompressionContext(
-                             context, LZ4F_VERSION)))
+    if (!scratch->lz4 &&
+        LZ4F_isError(LZ4F_createDecompressionContext(context, LZ4F_VERSION)))
         return APR_ENOMEM;
     if (!scratch->lz4)
         scratch->lz4 = *context;
@@ -70,8 +78,8 @@ static apr_status_t lz4_context(record_scratch_t *scratch, LZ4F_dctx **context)
 
 /* Feeds LENGTH bytes; *HINT becomes 0 when the frame is complete. */
 static apr_status_t lz4_feed(LZ4F_dctx *context, const uint8_t *data,
-                             size_t length, record_buffer_t *out,
-                             size_t limit, size_t *hint)
+                             size_t length, record_buffer_t *out, size_t limit,
+                             size_t *hint)
 {
     for (;;) {
         size_t taken = length, room;
@@ -80,8 +88,8 @@ static apr_status_t lz4_feed(LZ4F_dctx *context, const uint8_t *data,
             return rv;
         room = out->capacity - out->length;
         size_t given = room;
-        *hint = LZ4F_decompress(context, out->data + out->length, &given,
-                                data, &taken, NULL);
+        *hint = LZ4F_decompress(context, out->data + out->length, &given, data,
+                                &taken, NULL);
         if (LZ4F_isError(*hint))
             return TAKHIN_ECORRUPT;
         out->length += given;
@@ -112,8 +120,7 @@ apr_status_t codec_lz4_decompress(int8_t magic, const uint8_t *data,
         return rv;
     memcpy(header, data, header_size);
     if (magic == 0)
-        header[header_size - 1] = (uint8_t)(
-            xxh32_short(header + LZ4_FLAGS, header_size - LZ4_FLAGS - 1) >> 8);
+        lz4_set_checksum(header, header_size);
     rv = lz4_feed(context, header, header_size, &scratch->buffer, limit, &hint);
     if (rv == APR_SUCCESS)
         rv = lz4_feed(context, data + header_size, length - header_size,

@@ -11,9 +11,9 @@
 
 #include "base/bytes.h"
 
-#define XERIAL_HEADER 16 /* magic, version, least compatible version */
+#define XERIAL_HEADER  16 /* magic, version, least compatible version */
 #define XERIAL_VERSION 1
-#define XERIAL_BLOCK 32768
+#define XERIAL_BLOCK   32768
 
 static const uint8_t xerial_magic[8] = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0};
 
@@ -35,8 +35,7 @@ static apr_status_t snappy_block(const uint8_t *data, size_t length,
     if (rv != APR_SUCCESS)
         return rv;
     if (snappy_uncompress((const char *)data, length,
-                          (char *)out->data + out->length,
-                          &size) != SNAPPY_OK)
+                          (char *)out->data + out->length, &size) != SNAPPY_OK)
         return TAKHIN_ECORRUPT;
     out->length += size;
     return APR_SUCCESS;
@@ -99,8 +98,7 @@ static apr_status_t xerial_put_block(const uint8_t *data, size_t length,
 apr_status_t codec_snappy_compress(const uint8_t *data, size_t length,
                                    record_buffer_t *out)
 {
-    apr_status_t rv =
-        record_buffer_reserve(out, XERIAL_HEADER, CODEC_NO_LIMIT);
+    apr_status_t rv = record_buffer_reserve(out, XERIAL_HEADER, CODEC_NO_LIMIT);
 
     if (rv != APR_SUCCESS)
         return rv;

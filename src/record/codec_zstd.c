@@ -37,8 +37,8 @@ apr_status_t codec_zstd_decompress(const uint8_t *data, size_t length,
         if (rv != APR_SUCCESS)
             return rv;
         room = out->capacity < limit ? out->capacity : limit;
-        size_t size = ZSTD_decompressDCtx(scratch->zstd, out->data, room,
-                                          data, length);
+        size_t size =
+            ZSTD_decompressDCtx(scratch->zstd, out->data, room, data, length);
         if (!ZSTD_isError(size)) {
             out->length = size;
             return APR_SUCCESS;
@@ -53,8 +53,8 @@ apr_status_t codec_zstd_decompress(const uint8_t *data, size_t length,
     }
 }
 
-apr_status_t codec_zstd_compress(int level, const uint8_t *data,
-                                 size_t length, record_buffer_t *out)
+apr_status_t codec_zstd_compress(int level, const uint8_t *data, size_t length,
+                                 record_buffer_t *out)
 {
     size_t bound = ZSTD_compressBound(length), size;
     apr_status_t rv = record_buffer_reserve(out, bound, CODEC_NO_LIMIT);

@@ -24,7 +24,7 @@ typedef enum {
 } record_codec_t;
 
 #define RECORD_CODEC_PRODUCER (-1)    /* compression.type=producer */
-#define RECORD_LEVEL_DEFAULT INT_MIN  /* each codec's own default */
+#define RECORD_LEVEL_DEFAULT  INT_MIN /* each codec's own default */
 
 /* Bytes that grow. Owner: whoever initialised it (zero bytes are a valid
  * empty buffer). One thread. */

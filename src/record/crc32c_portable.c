@@ -10,12 +10,12 @@
 #define CRC32C_POLYNOMIAL 0x82F63B78u /* reflected, RFC 3720 appendix B.4 */
 
 static uint32_t crc32c_tables[8][256];
-static volatile apr_uint32_t crc32c_ready;
+
+enum { TABLES_NONE, TABLES_BEING_MADE, TABLES_READY };
+static volatile apr_uint32_t crc32c_state = TABLES_NONE;
 
 static void crc32c_make_tables(void)
 {
-    /* Two threads may both come here: they write the same values, and the
-     * flag is set only behind them. */
     for (uint32_t i = 0; i < 256; i++) {
         uint32_t crc = i;
         for (int bit = 0; bit < 8; bit++)
@@ -27,7 +27,17 @@ static void crc32c_make_tables(void)
             uint32_t crc = crc32c_tables[slice - 1][i];
             crc32c_tables[slice][i] = crc >> 8 ^ crc32c_tables[0][crc & 0xff];
         }
-    apr_atomic_xchg32(&crc32c_ready, 1);
+}
+
+/* One thread makes the tables; who comes meanwhile waits its microseconds. */
+static void crc32c_need_tables(void)
+{
+    while (apr_atomic_read32(&crc32c_state) != TABLES_READY)
+        if (apr_atomic_cas32(&crc32c_state, TABLES_BEING_MADE, TABLES_NONE) ==
+            TABLES_NONE) {
+            crc32c_make_tables();
+            apr_atomic_xchg32(&crc32c_state, TABLES_READY);
+        }
 }
 
 static inline uint32_t crc32c_load(const uint8_t *p)
@@ -41,8 +51,7 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t length)
     const uint8_t *p = data;
     uint32_t(*t)[256] = crc32c_tables;
 
-    if (!apr_atomic_read32(&crc32c_ready))
-        crc32c_make_tables();
+    crc32c_need_tables();
     crc = ~crc;
     for (; length >= 8; p += 8, length -= 8) {
         uint32_t a = crc ^ crc32c_load(p), b = crc32c_load(p + 4);

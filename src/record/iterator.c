@@ -105,8 +105,8 @@ static apr_status_t legacy_find_base(record_iterator_t *iterator)
 }
 
 static apr_status_t legacy_init(record_iterator_t *iterator,
-                                const uint8_t *data,
-                                record_scratch_t *scratch, size_t limit)
+                                const uint8_t *data, record_scratch_t *scratch,
+                                size_t limit)
 {
     const record_batch_t *batch = iterator->batch;
     record_codec_t codec = record_batch_codec(batch);
@@ -279,8 +279,7 @@ static const uint8_t *record_parse(const record_batch_t *batch,
     return end;
 }
 
-apr_status_t record_iterator_next(record_iterator_t *iterator,
-                                  record_t *record)
+apr_status_t record_iterator_next(record_iterator_t *iterator, record_t *record)
 {
     const uint8_t *next;
 

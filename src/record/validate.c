@@ -13,8 +13,8 @@
 #include "base/bytes.h"
 #include "record/builder.h"
 
-#define FRAME_LEAST 14          /* a length below is corrupt in every magic */
-#define VERSION_ZSTD 7          /* first Produce version with zstd (KIP-110) */
+#define FRAME_LEAST  14 /* a length below is corrupt in every magic */
+#define VERSION_ZSTD 7  /* first Produce version with zstd (KIP-110) */
 
 /* One check's state. */
 typedef struct {
@@ -22,12 +22,12 @@ typedef struct {
     const record_validate_config_t *config;
     int64_t now_ms;
     apr_pool_t *pool;
-    record_codec_t target;      /* codec the log shall have */
+    record_codec_t target; /* codec the log shall have */
     record_error_t *errors;
     int32_t errors_room;
     int32_t errors_total;
     unsigned bad_timestamp : 1;
-    unsigned rebuild : 1;       /* cannot be stored as it came */
+    unsigned rebuild : 1; /* cannot be stored as it came */
 } validate_t;
 
 static void refuse(record_validation_t *result, int16_t error,
@@ -199,9 +199,9 @@ static void timestamp_error(validate_t *check, const record_t *record,
         message = apr_psprintf(
             check->pool,
             "timestamp %" APR_INT64_T_FMT " is more than %" APR_INT64_T_FMT
-            " ms before or %" APR_INT64_T_FMT " ms after the broker's %"
-            APR_INT64_T_FMT, record->timestamp,
-            check->config->timestamp_before_max_ms,
+            " ms before or %" APR_INT64_T_FMT
+            " ms after the broker's %" APR_INT64_T_FMT,
+            record->timestamp, check->config->timestamp_before_max_ms,
             check->config->timestamp_after_max_ms, check->now_ms);
     record_error(check, index, message);
 }
@@ -237,8 +237,7 @@ static void check_record(validate_t *check, const record_t *record,
 }
 
 /* Walks the records from ITERATOR on. APR_EOF: all were seen. */
-static apr_status_t check_records(validate_t *check,
-                                  record_iterator_t iterator)
+static apr_status_t check_records(validate_t *check, record_iterator_t iterator)
 {
     record_t record;
     apr_status_t rv;
@@ -266,8 +265,7 @@ static void refuse_records(validate_t *check)
 }
 
 /* A payload that is not what its header says; APR_ENOMEM is our own fault. */
-static apr_status_t refuse_payload(record_validation_t *result,
-                                   apr_status_t rv)
+static apr_status_t refuse_payload(record_validation_t *result, apr_status_t rv)
 {
     if (rv == APR_ENOMEM)
         return rv;
@@ -329,8 +327,8 @@ static apr_status_t rebuild(validate_t *check, record_iterator_t iterator)
     record_validation_t *result = check->result;
     record_builder_t builder = {0};
     apr_status_t rv = rebuild_batch(&builder, check, iterator);
-    record_buffer_t *kept = result->data == builder.packed.data
-                                ? &builder.packed : &builder.plain;
+    record_buffer_t *kept =
+        result->data == builder.packed.data ? &builder.packed : &builder.plain;
 
     if (rv == APR_SUCCESS) {
         apr_pool_cleanup_register(check->pool, kept->data, validate_free,
@@ -344,7 +342,7 @@ static apr_status_t rebuild(validate_t *check, record_iterator_t iterator)
         rv = record_batch_parse(&result->batch, result->data, result->length);
     }
     record_builder_free(&builder);
-    return rv;
+    return rv == APR_SUCCESS ? rv : refuse_payload(result, rv);
 }
 
 /* The only change to a batch that is stored as it came. Writing costs a second
@@ -403,8 +401,8 @@ apr_status_t record_validate(record_validation_t *result,
                              int64_t now_ms, record_scratch_t *scratch,
                              apr_pool_t *pool)
 {
-    validate_t check = {.result = result, .config = config,
-                        .now_ms = now_ms, .pool = pool};
+    validate_t check = {
+        .result = result, .config = config, .now_ms = now_ms, .pool = pool};
 
     memset(result, 0, sizeof *result);
     result->data = data;

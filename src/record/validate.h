@@ -14,11 +14,11 @@
 
 /* Kafka's error codes that this check gives. */
 enum {
-    RECORD_REFUSED_CORRUPT = 2,             /* CORRUPT_MESSAGE */
-    RECORD_REFUSED_TOO_LARGE = 10,          /* MESSAGE_TOO_LARGE */
-    RECORD_REFUSED_TIMESTAMP = 32,          /* INVALID_TIMESTAMP */
-    RECORD_REFUSED_CODEC = 76,              /* UNSUPPORTED_COMPRESSION_TYPE */
-    RECORD_REFUSED_INVALID = 87             /* INVALID_RECORD */
+    RECORD_REFUSED_CORRUPT = 2,    /* CORRUPT_MESSAGE */
+    RECORD_REFUSED_TOO_LARGE = 10, /* MESSAGE_TOO_LARGE */
+    RECORD_REFUSED_TIMESTAMP = 32, /* INVALID_TIMESTAMP */
+    RECORD_REFUSED_CODEC = 76,     /* UNSUPPORTED_COMPRESSION_TYPE */
+    RECORD_REFUSED_INVALID = 87    /* INVALID_RECORD */
 };
 
 /* Record errors that are listed; a batch may have more. */
@@ -28,14 +28,14 @@ enum {
 #define RECORD_DECOMPRESS_LIMIT ((size_t)128 << 20)
 
 typedef struct {
-    int32_t max_message_bytes;        /* of a batch, header included */
-    int8_t compression_type;          /* codec, or RECORD_CODEC_PRODUCER */
-    int compression_level;            /* for recompression */
-    int64_t timestamp_before_max_ms;  /* INT64_MAX: no limit */
+    int32_t max_message_bytes;       /* of a batch, header included */
+    int8_t compression_type;         /* codec, or RECORD_CODEC_PRODUCER */
+    int compression_level;           /* for recompression */
+    int64_t timestamp_before_max_ms; /* INT64_MAX: no limit */
     int64_t timestamp_after_max_ms;
-    size_t decompress_limit;          /* bytes; 0: RECORD_DECOMPRESS_LIMIT */
-    unsigned log_append_time : 1;     /* message.timestamp.type */
-    unsigned compact : 1;             /* cleanup.policy: keys are required */
+    size_t decompress_limit;      /* bytes; 0: RECORD_DECOMPRESS_LIMIT */
+    unsigned log_append_time : 1; /* message.timestamp.type */
+    unsigned compact : 1;         /* cleanup.policy: keys are required */
 } record_validate_config_t;
 
 typedef struct {
@@ -50,11 +50,11 @@ typedef struct {
     int32_t record_error_count;
 
     /* When error is 0: */
-    uint8_t *data;        /* what to append: the caller's, or the pool's */
-    size_t length;        /* one whole batch, without trailing bytes */
-    record_batch_t batch; /* its header; base offset 0 */
-    int64_t max_timestamp;           /* ms; -1: none */
-    int32_t max_timestamp_delta;     /* offset of the first record that has it,
+    uint8_t *data;         /* what to append: the caller's, or the pool's */
+    size_t length;         /* one whole batch, without trailing bytes */
+    record_batch_t batch;  /* its header; base offset 0 */
+    int64_t max_timestamp; /* ms; -1: none */
+    int32_t max_timestamp_delta; /* offset of the first record that has it,
                                         from the base offset */
     unsigned recompressed : 1;
 } record_validation_t;

@@ -75,8 +75,8 @@ static void validate(uint8_t *data, size_t length, int recompress)
     if (record_validate(&result, &config, data, length, 13, 1700000000000,
                         &scratch, pool) == APR_SUCCESS &&
         result.error == 0) {
-        TAKHIN_ASSERT(
-            record_batch_verify_crc(&result.batch, result.data) == APR_SUCCESS);
+        TAKHIN_ASSERT(record_batch_verify_crc(&result.batch, result.data) ==
+                      APR_SUCCESS);
         TAKHIN_ASSERT(walk(&result.batch, result.data) ==
                       result.batch.record_count);
     }

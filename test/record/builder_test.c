@@ -8,7 +8,7 @@
 #include "base/varint.h"
 #include "record/builder.h"
 
-#define LIMIT ((size_t)16 << 20)
+#define LIMIT   ((size_t)16 << 20)
 #define TEXT(s) (const uint8_t *)(s), (int32_t)(sizeof(s) - 1)
 
 static record_t record_of(const char *key, const char *value, int64_t timestamp)
@@ -30,8 +30,7 @@ static int is_text(const uint8_t *bytes, int32_t length, const char *text)
 }
 
 static void parse(record_batch_t *batch, record_iterator_t *iterator,
-                  const uint8_t *data, size_t length,
-                  record_scratch_t *scratch)
+                  const uint8_t *data, size_t length, record_scratch_t *scratch)
 {
     UNIT_OK(record_batch_parse(batch, data, length));
     CU_ASSERT_EQUAL_FATAL(record_batch_size(batch), length);
@@ -266,8 +265,8 @@ static void sequences_wrap_as_in_kip_98(void)
 
 static void varints_come_back_and_bad_ones_are_refused(void)
 {
-    static const int64_t values[] = {0, -1, 1, 63, -64, 64, 300, INT32_MAX,
-                                     INT32_MIN, INT64_MAX, INT64_MIN};
+    static const int64_t values[] = {
+        0, -1, 1, 63, -64, 64, 300, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
     static const uint8_t too_long[] = {0x80, 0x80, 0x80, 0x80, 0x80, 0x00};
     static const uint8_t too_large[] = {0xff, 0xff, 0xff, 0xff, 0x10};
     uint8_t bytes[VARLONG_MAX];

@@ -24,8 +24,8 @@ static uint8_t *sample(size_t length, int kind)
     return data;
 }
 
-static void round_trip(record_codec_t codec, int level, size_t length,
-                       int kind, record_scratch_t *scratch)
+static void round_trip(record_codec_t codec, int level, size_t length, int kind,
+                       record_scratch_t *scratch)
 {
     uint8_t *data = sample(length, kind);
     record_buffer_t packed = {0};
@@ -98,9 +98,9 @@ static void what_is_cut_short_is_corrupt(void)
         UNIT_OK(record_compress((record_codec_t)codec, RECORD_LEVEL_DEFAULT,
                                 data, 70000, &packed));
         for (size_t length = 0; length < packed.length; length++) {
-            apr_status_t rv = record_decompress(
-                (record_codec_t)codec, 2, packed.data, length, &scratch,
-                NO_LIMIT);
+            apr_status_t rv =
+                record_decompress((record_codec_t)codec, 2, packed.data, length,
+                                  &scratch, NO_LIMIT);
             /* snappy-java's stream may end behind any block */
             if (rv == APR_SUCCESS && codec == RECORD_CODEC_SNAPPY)
                 CU_ASSERT(scratch.buffer.length < 70000)
@@ -121,8 +121,8 @@ static void bytes_behind_the_end_are_corrupt(void)
         record_buffer_t packed = {0};
         UNIT_OK(record_compress((record_codec_t)codec, RECORD_LEVEL_DEFAULT,
                                 (const uint8_t *)"abc", 3, &packed));
-        UNIT_OK(record_compress(RECORD_CODEC_NONE, 0, (const uint8_t *)"xyz",
-                                3, &packed));
+        UNIT_OK(record_compress(RECORD_CODEC_NONE, 0, (const uint8_t *)"xyz", 3,
+                                &packed));
         CU_ASSERT_EQUAL(record_decompress((record_codec_t)codec, 2, packed.data,
                                           packed.length, &scratch, NO_LIMIT),
                         TAKHIN_ECORRUPT);
@@ -138,10 +138,10 @@ static void a_raw_snappy_block_is_read(void)
     size_t length = snappy_max_compressed_length(50000);
     char *packed = malloc(length);
 
-    CU_ASSERT_EQUAL_FATAL(
-        snappy_compress((char *)data, 50000, packed, &length), SNAPPY_OK);
-    UNIT_OK(record_decompress(RECORD_CODEC_SNAPPY, 2, (uint8_t *)packed,
-                              length, &scratch, NO_LIMIT));
+    CU_ASSERT_EQUAL_FATAL(snappy_compress((char *)data, 50000, packed, &length),
+                          SNAPPY_OK);
+    UNIT_OK(record_decompress(RECORD_CODEC_SNAPPY, 2, (uint8_t *)packed, length,
+                              &scratch, NO_LIMIT));
     CU_ASSERT_EQUAL_FATAL(scratch.buffer.length, 50000);
     CU_ASSERT(memcmp(scratch.buffer.data, data, 50000) == 0);
     free(packed);
@@ -202,8 +202,8 @@ static void a_bad_lz4_frame_does_not_spoil_the_next_one(void)
     LZ4F_preferences_t preferences = {
         .frameInfo = {.blockMode = LZ4F_blockIndependent, .contentSize = 1000}};
     uint8_t *data = sample(1000, 0), packed[2000];
-    size_t length = LZ4F_compressFrame(packed, sizeof packed, data, 1000,
-                                       &preferences);
+    size_t length =
+        LZ4F_compressFrame(packed, sizeof packed, data, 1000, &preferences);
     record_scratch_t scratch = {0};
 
     CU_ASSERT_FATAL(!LZ4F_isError(length));
@@ -249,8 +249,7 @@ static void a_trimmed_scratch_keeps_little(void)
 }
 
 UNIT_MAIN(UNIT_TEST(every_codec_gives_back_what_it_got),
-          UNIT_TEST(every_codec_takes_a_level),
-          UNIT_TEST(compressing_appends),
+          UNIT_TEST(every_codec_takes_a_level), UNIT_TEST(compressing_appends),
           UNIT_TEST(what_is_cut_short_is_corrupt),
           UNIT_TEST(bytes_behind_the_end_are_corrupt),
           UNIT_TEST(a_raw_snappy_block_is_read),

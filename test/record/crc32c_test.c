@@ -48,10 +48,11 @@ static void both_agree_at_every_length_alignment_and_split(void)
             uint32_t whole = crc32c(0, p, length);
             size_t cut = length / 3;
             CU_ASSERT_EQUAL(crc32c_portable(0, p, length), whole);
-            CU_ASSERT_EQUAL(
-                crc32c(crc32c(0, p, cut), p + cut, length - cut), whole);
-            CU_ASSERT_EQUAL(crc32c_portable(crc32c_portable(0, p, cut),
-                                            p + cut, length - cut), whole);
+            CU_ASSERT_EQUAL(crc32c(crc32c(0, p, cut), p + cut, length - cut),
+                            whole);
+            CU_ASSERT_EQUAL(crc32c_portable(crc32c_portable(0, p, cut), p + cut,
+                                            length - cut),
+                            whole);
         }
 }
 

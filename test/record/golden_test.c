@@ -15,8 +15,8 @@
 #include "record/builder.h"
 #include "record/crc32c.h"
 
-#define GOLDEN "test/record/golden/batches.golden"
-#define LIMIT ((size_t)4 << 20)
+#define GOLDEN      "test/record/golden/batches.golden"
+#define LIMIT       ((size_t)4 << 20)
 #define WHOLE_FIELD 1000 /* above, the file has a CRC in place of the bytes */
 
 static uint8_t *golden;
@@ -44,7 +44,7 @@ static const uint8_t *take(const uint8_t **p, size_t length)
     return at;
 }
 
-#define TAKE8(p) ((int8_t)*take(p, 1))
+#define TAKE8(p)  ((int8_t)*take(p, 1))
 #define TAKE16(p) bytes_get_i16(take(p, 2))
 #define TAKE32(p) bytes_get_i32(take(p, 4))
 #define TAKE64(p) bytes_get_i64(take(p, 8))
@@ -93,11 +93,10 @@ static void same_field(const uint8_t **p, const uint8_t *bytes, int32_t length)
 
     CU_ASSERT_EQUAL_FATAL(length, expected);
     if (expected > WHOLE_FIELD) {
-        CU_ASSERT_EQUAL(crc32c(0, bytes, (size_t)length),
-                        (uint32_t)TAKE32(p));
+        CU_ASSERT_EQUAL(crc32c(0, bytes, (size_t)length), (uint32_t)TAKE32(p));
     } else if (expected >= 0) {
-        CU_ASSERT(memcmp(take(p, (size_t)expected), bytes,
-                         (size_t)expected) == 0);
+        CU_ASSERT(memcmp(take(p, (size_t)expected), bytes, (size_t)expected) ==
+                  0);
     }
 }
 
@@ -159,8 +158,8 @@ static void kafkas_batches_have_kafkas_contents(void)
         UNIT_OK(record_batch_parse(&batch, g.batch, g.length));
         UNIT_OK(record_batch_verify_crc(&batch, g.batch));
         same_header(&g, &batch);
-        UNIT_OK(record_iterator_init(&iterator, &batch, g.batch, &scratch,
-                                     LIMIT));
+        UNIT_OK(
+            record_iterator_init(&iterator, &batch, g.batch, &scratch, LIMIT));
         for (int32_t i = 0; i < g.records; i++) {
             apr_status_t rv = record_iterator_next(&iterator, &record);
             if (rv != APR_SUCCESS)
@@ -221,8 +220,8 @@ static void a_flipped_bit_is_refused_or_harmless(void)
 
     golden_load();
     for (p = golden; golden_next(&p, &g);) {
-        size_t covered = g.magic == 2 ? RECORD_BATCH_ATTRIBUTES
-                                      : RECORD_BATCH_MAGIC;
+        size_t covered =
+            g.magic == 2 ? RECORD_BATCH_ATTRIBUTES : RECORD_BATCH_MAGIC;
         for (size_t i = 0; i < g.length; i++)
             for (size_t f = 0; f < sizeof flips; f++) {
                 apr_status_t crc;

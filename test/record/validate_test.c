@@ -10,7 +10,7 @@
 #include "record/crc32c.h"
 #include "record/validate.h"
 
-#define NOW 1700000000000
+#define NOW     1700000000000
 #define PRODUCE 13
 
 static record_scratch_t scratch;
@@ -90,9 +90,8 @@ static int validate(int16_t version)
     return result.error;
 }
 
-#define REFUSED(code)                                                       \
-    CU_ASSERT_EQUAL(validate(PRODUCE), RECORD_REFUSED_##code)
-#define ACCEPTED() CU_ASSERT_EQUAL(validate(PRODUCE), 0)
+#define REFUSED(code) CU_ASSERT_EQUAL(validate(PRODUCE), RECORD_REFUSED_##code)
+#define ACCEPTED()    CU_ASSERT_EQUAL(validate(PRODUCE), 0)
 
 static void a_good_batch_is_stored_as_it_came(void)
 {
@@ -143,8 +142,8 @@ static void two_batches_are_invalid_and_a_cut_second_is_dropped(void)
     UNIT_OK(record_validate(&result, &config, two, 2 * length, PRODUCE, NOW,
                             &scratch, unit_pool()));
     CU_ASSERT_EQUAL(result.error, RECORD_REFUSED_INVALID);
-    UNIT_OK(record_validate(&result, &config, two, 2 * length - 1, PRODUCE,
-                            NOW, &scratch, unit_pool()));
+    UNIT_OK(record_validate(&result, &config, two, 2 * length - 1, PRODUCE, NOW,
+                            &scratch, unit_pool()));
     CU_ASSERT_EQUAL(result.error, 0);
     CU_ASSERT_EQUAL(result.length, length);
     free(two);
@@ -222,8 +221,17 @@ static void a_base_offset_from_a_client_is_invalid(void)
 static void counts_that_do_not_agree_are_invalid(void)
 {
     static const int32_t wrong[][2] = {/* last offset delta, count */
-        {1, 1}, {1, 3}, {0, 2}, {2, 2}, {1, 0}, {-1, 0}, {1, -2}, {0, 1},
-        {2, 3}, {-1, 2}, {INT32_MAX, INT32_MIN}};
+                                       {1, 1},
+                                       {1, 3},
+                                       {0, 2},
+                                       {2, 2},
+                                       {1, 0},
+                                       {-1, 0},
+                                       {1, -2},
+                                       {0, 1},
+                                       {2, 3},
+                                       {-1, 2},
+                                       {INT32_MAX, INT32_MIN}};
 
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         begin();
@@ -363,12 +371,16 @@ static void timestamps_out_of_bounds_are_refused(void)
     static const struct {
         int64_t timestamp, before, after;
         int refused;
-    } cases[] = {
-        {NOW - 100, 100, 100, 0},      {NOW - 101, 100, 100, 1},
-        {NOW + 100, 100, 100, 0},      {NOW + 101, 100, 100, 1},
-        {-1, 100, 100, 0},             {-2, INT64_MAX, 100, 0},
-        {INT64_MAX, 0, INT64_MAX, 0},  {INT64_MIN, INT64_MAX, 0, 1},
-        {INT64_MAX, 0, 3600000, 1},    {0, INT64_MAX, 0, 0}};
+    } cases[] = {{NOW - 100, 100, 100, 0},
+                 {NOW - 101, 100, 100, 1},
+                 {NOW + 100, 100, 100, 0},
+                 {NOW + 101, 100, 100, 1},
+                 {-1, 100, 100, 0},
+                 {-2, INT64_MAX, 100, 0},
+                 {INT64_MAX, 0, INT64_MAX, 0},
+                 {INT64_MIN, INT64_MAX, 0, 1},
+                 {INT64_MAX, 0, 3600000, 1},
+                 {0, INT64_MAX, 0, 0}};
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         begin();

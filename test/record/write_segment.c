@@ -27,8 +27,8 @@ static int finish(FILE *file)
 
 static int write_records(FILE *file, record_builder_options_t options)
 {
-    static const record_header_t header = {
-        (const uint8_t *)"header", (const uint8_t *)"content", 6, 7};
+    static const record_header_t header = {(const uint8_t *)"header",
+                                           (const uint8_t *)"content", 6, 7};
 
     options.base_offset = next_offset;
     record_builder_begin(&builder, &options);
@@ -42,7 +42,8 @@ static int write_records(FILE *file, record_builder_options_t options)
             record.value = (const uint8_t *)value;
             record.value_length = (int32_t)sizeof value;
         }
-        if (record_builder_append_headers(&builder, &record, &header, i % 3 == 0))
+        if (record_builder_append_headers(&builder, &record, &header,
+                                          i % 3 == 0))
             return 1;
     }
     return finish(file);
