@@ -173,7 +173,7 @@ static apr_status_t look_at(void *baton, const char *name, apr_filetype_e type)
 {
     static const char *const harmless[] = {
         ".lock", "lost+found", "bootstrap.checkpoint",
-        "bootstrap.checkpoint.tmp", META_FILE ".tmp", ".DS_Store"
+        "bootstrap.checkpoint.part", META_FILE ".tmp", ".DS_Store"
     };
     const char **found = baton;
 

@@ -596,9 +596,8 @@ apr_status_t metadata_write(metadata_t *metadata, uint8_t *data,
     if (!status)
         status = raft_log_flush(metadata->log);
     if (status) {
-        LOG_ERROR(metadata, "%s: cannot append: %s; no topic or "
-                  "configuration can be changed until a restart",
-                  metadata->path, LOG_STATUS(status));
+        LOG_ERROR(metadata, "%s: cannot append: %s", metadata->path,
+                  LOG_STATUS(status));
         return status;
     }
     metadata->end_offset = end_offset;

@@ -274,10 +274,15 @@ apr_status_t raft_log_append(raft_log_t *log, uint8_t *data,
         return TAKHIN_EOFFLINE;
     if (log->size > 0 && log->size + (apr_off_t)length > log->segment_bytes)
         status = roll(log);
-    if (!status)
-        status = fs_write_at(log->file, log->size, data, length);
     if (status) {
         log->failed = 1;
+        return status;
+    }
+    status = fs_write_at(log->file, log->size, data, length);
+    if (status) {
+        /* What was written of it goes, and a later one may succeed: the disk
+         * may be full now and not then. */
+        log->failed = fs_truncate(log->file, log->size) != APR_SUCCESS;
         return status;
     }
     log->size += (apr_off_t)length;
