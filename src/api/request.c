@@ -67,7 +67,8 @@ static void add_range(net_part_t *parts, int *count,
     for (i = 0; i < range->count; i++)
         parts[(*count)++] = (net_part_t){ .file = range->pieces[i].file,
                                           .offset = range->pieces[i].position,
-                                          .size = range->pieces[i].size };
+                                          .size = range->pieces[i].size,
+                                          .run = range->size };
 }
 
 static void send_response(request_t *request, const wire_writer_t *out)

@@ -413,6 +413,8 @@ static apr_status_t linger(connection_t *connection)
     apr_int32_t ready = 0;
     apr_status_t rv;
 
+    if (worker_pool_is_nested())
+        return APR_EAGAIN;
     if (connection->first || !server->options.linger_time
         || !worker_pool_linger_begin(server->workers))
         return APR_SUCCESS; /* then the read itself will tell */

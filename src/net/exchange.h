@@ -20,12 +20,15 @@ typedef struct connection_t connection_t;
 typedef struct net_exchange_t net_exchange_t;
 
 /* A piece of an answer: SIZE bytes of memory at DATA, or, when DATA is NULL,
- * of FILE from OFFSET on. */
+ * of FILE from OFFSET on. File pieces that follow each other and together are
+ * large go by sendfile, also those that by themselves are small: RUN, unless it
+ * is 0, says how large they are together. */
 typedef struct {
     const uint8_t *data;
     apr_file_t *file;
     apr_off_t offset;
     apr_size_t size;
+    apr_size_t run;
 } net_part_t;
 
 struct net_exchange_t {

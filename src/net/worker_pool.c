@@ -182,6 +182,11 @@ int worker_pool_run_own(worker_pool_t *workers)
     return 1;
 }
 
+int worker_pool_is_nested(void)
+{
+    return this_worker && this_worker->nested;
+}
+
 int worker_pool_busy(const worker_pool_t *workers)
 {
     return atomic_get32(&workers->queued) != 0;
@@ -189,8 +194,8 @@ int worker_pool_busy(const worker_pool_t *workers)
 
 int worker_pool_linger_begin(worker_pool_t *workers)
 {
-    if ((this_worker && this_worker->nested)
-        || !atomic_get32(&workers->idling) || worker_pool_busy(workers))
+    if (worker_pool_is_nested() || !atomic_get32(&workers->idling)
+        || worker_pool_busy(workers))
         return 0;
     if (atomic_add32(&workers->lingering, 1)
         > (apr_uint32_t)(workers->count + 1) / 2) {

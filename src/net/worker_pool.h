@@ -44,13 +44,18 @@ void worker_pool_requeue(worker_pool_t *workers, worker_task_t *task);
  * task run this way. */
 int worker_pool_run_own(worker_pool_t *workers);
 
+/* Whether the calling thread is inside worker_pool_run_own: another piece of
+ * work waits below it, so it should not look for more. */
+int worker_pool_is_nested(void);
+
 /* Whether tasks wait for a worker. A hint, without a lock. */
 int worker_pool_busy(const worker_pool_t *workers);
 
 /*
  * Asks whether the calling worker may wait a moment for what it expects next:
  * only while another worker is idle, no task waits, and less than half of the
- * workers do the same. If so, worker_pool_linger_end must follow.
+ * workers do the same, and not inside worker_pool_run_own. If so,
+ * worker_pool_linger_end must follow.
  */
 int worker_pool_linger_begin(worker_pool_t *workers);
 void worker_pool_linger_end(worker_pool_t *workers);

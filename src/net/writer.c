@@ -22,7 +22,8 @@ typedef struct {
 
 static int is_large_file(const net_server_t *server, const net_part_t *part)
 {
-    return !part->data && part->size >= server->options.sendfile_min_bytes;
+    apr_size_t size = part->run ? part->run : part->size;
+    return !part->data && size >= server->options.sendfile_min_bytes;
 }
 
 /* Makes a memory part of the small file part PART. APR_INCOMPLETE: what is

@@ -519,7 +519,7 @@ static apr_file_t *file_of(apr_size_t size, uint8_t **content)
 static void set_part(int i, const uint8_t *data, apr_file_t *file,
                      apr_off_t offset, apr_size_t size)
 {
-    file_parts[i] = (net_part_t){ data, file, offset, size };
+    file_parts[i] = (net_part_t){ data, file, offset, size, 0 };
 }
 
 static void file_parts_arrive_byte_for_byte(void)
@@ -575,6 +575,33 @@ static void file_parts_arrive_byte_for_byte(void)
     CU_ASSERT_EQUAL(atomic_get64(&counters->bytes_out), 3 * size + 1010);
     takhin_zerocopy_counters_get(&counters->zerocopy, &zerocopy);
     CU_ASSERT_EQUAL(zerocopy.zero_copy_bytes, 3 * (LARGE + 70000));
+}
+
+static void small_parts_of_a_large_run_are_not_copied(void)
+{
+    uint8_t *content, *got;
+    apr_socket_t *socket;
+    apr_file_t *file;
+    takhin_zerocopy_counters_t zerocopy;
+
+    prepare();
+    start();
+    file = file_of(100000, &content);
+    file_parts = apr_pcalloc(unit_pool(), 3 * sizeof(*file_parts));
+    file_part_count = 3;
+    set_part(0, (const uint8_t *)"head", NULL, 0, 4);
+    set_part(1, NULL, file, 0, 10);
+    set_part(2, NULL, file, 10, 80000);
+    file_parts[1].run = file_parts[2].run = 80010;
+    got = apr_palloc(unit_pool(), 80014);
+    socket = dial();
+    put_frame(socket, ECHO_FILE, 0);
+    CU_ASSERT_EQUAL(get(socket, got, 80014), 80014);
+    CU_ASSERT_EQUAL(memcmp(got + 4, content, 80010), 0);
+    stop();
+    takhin_zerocopy_counters_get(&net_server_counters(server)->zerocopy,
+                                 &zerocopy);
+    CU_ASSERT_EQUAL(zerocopy.zero_copy_bytes, 80010);
 }
 
 static void many_small_file_parts_arrive(void)
@@ -925,6 +952,7 @@ static void many_clients_and_answering_threads_get_along(void)
     X(a_request_without_answer_leaves_no_gap)                               \
     X(disconnecting_sends_the_answers_before)                               \
     X(file_parts_arrive_byte_for_byte)                                      \
+    X(small_parts_of_a_large_run_are_not_copied)                            \
     X(many_small_file_parts_arrive)                                         \
     X(a_slow_receiver_gets_everything)                                      \
     X(a_file_that_is_too_short_closes_the_connection)                       \
