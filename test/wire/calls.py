@@ -7,7 +7,8 @@ import sys
 sys.path[:0] = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
 
 from broker import broker, is_kafka, wait_for                   # noqa: E402,F401
-from tap import Skip, cases, equal, main, note, test, true      # noqa: E402,F401
+from tap import (Skip, cases, equal, main, note, short,         # noqa: E402,F401
+                 test, true)
 from kafka_wire import *                                        # noqa: E402,F401,F403
 
 EARLIEST, LATEST, MAX_TIMESTAMP = -2, -1, -3
