@@ -210,6 +210,11 @@ int log_dir_log_count(log_dir_t *dir)
     return count;
 }
 
+int log_dir_open_files(log_dir_t *dir)
+{
+    return segment_cache_open_files(dir->cache);
+}
+
 void log_dir_fail(log_dir_t *dir, apr_status_t status, const char *what)
 {
     log_t **logs;

@@ -75,6 +75,7 @@ apr_status_t log_dir_list(log_dir_t *dir, apr_pool_t *pool, char ***names,
 /* Bytes of all its open logs, and of the device. */
 int64_t log_dir_size(log_dir_t *dir);
 int log_dir_log_count(log_dir_t *dir);
+int log_dir_open_files(log_dir_t *dir);
 
 /* Writes the checkpoint files from the open logs. */
 apr_status_t log_dir_checkpoint(log_dir_t *dir);
