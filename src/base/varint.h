@@ -45,55 +45,38 @@ static inline uint64_t varint_zigzag(int64_t value)
     return (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0);
 }
 
-/* The first three bytes without a loop, which is nearly all there are: *VALUE
- * and the end, or NULL when it is longer or END is near. */
-static inline const uint8_t *
-varint_get_short(const uint8_t *p, const uint8_t *end, uint32_t *value)
-{
-    if (end - p < 3)
-        return NULL;
-    *value = p[0] & 0x7fu;
-    if (p[0] < 0x80)
-        return p + 1;
-    *value |= (p[1] & 0x7fu) << 7;
-    if (p[1] < 0x80)
-        return p + 2;
-    *value |= (uint32_t)p[2] << 14;
-    return p[2] < 0x80 ? p + 3 : NULL;
-}
-
 static inline const uint8_t *varint_get(const uint8_t *p, const uint8_t *end,
                                         int32_t *value)
 {
-    uint32_t little;
     uint64_t raw;
-    const uint8_t *next = varint_get_short(p, end, &little);
 
-    if (next) {
-        *value = (int32_t)varint_unzigzag(little);
-        return next;
+    if (p != end && p[0] < 0x80) { /* nearly all are one byte */
+        *value = (int32_t)varint_unzigzag(p[0]);
+        return p + 1;
     }
-    next = varint_get_raw(p, end, 32, &raw);
-    if (next)
+    if (end - p >= 2 && p[1] < 0x80) { /* and most others two */
+        *value = (int32_t)varint_unzigzag((p[0] & 0x7fu) | (uint32_t)p[1] << 7);
+        return p + 2;
+    }
+    p = varint_get_raw(p, end, 32, &raw);
+    if (p)
         *value = (int32_t)varint_unzigzag(raw);
-    return next;
+    return p;
 }
 
 static inline const uint8_t *varlong_get(const uint8_t *p, const uint8_t *end,
                                          int64_t *value)
 {
-    uint32_t little;
     uint64_t raw;
-    const uint8_t *next = varint_get_short(p, end, &little);
 
-    if (next) {
-        *value = varint_unzigzag(little);
-        return next;
+    if (p != end && p[0] < 0x80) {
+        *value = varint_unzigzag(p[0]);
+        return p + 1;
     }
-    next = varint_get_raw(p, end, 64, &raw);
-    if (next)
+    p = varint_get_raw(p, end, 64, &raw);
+    if (p)
         *value = varint_unzigzag(raw);
-    return next;
+    return p;
 }
 
 /* Writes VALUE at P, which has room; returns where it ends. Serves 32-bit
