@@ -21,6 +21,7 @@
 #include "protocol/api.h"
 #include "protocol/begin_transaction_record.h"
 #include "protocol/end_transaction_record.h"
+#include "storage/log_dir.h"
 
 #define METADATA_LOG "__cluster_metadata-0"
 
@@ -353,10 +354,10 @@ apr_status_t metadata_open(metadata_t **metadata,
     apr_status_t status;
 
     TAKHIN_ASSERT(config->metadata_log_dir && config->log_dir_count > 0);
-    (void)storage;
     *error = "out of memory";
     opened->pool = pool;
     opened->config = *config;
+    opened->storage = storage;
     opened->path = apr_pstrcat(pool, config->metadata_log_dir,
                                "/" METADATA_LOG, NULL);
     opened->broker_epoch = -1;
@@ -598,6 +599,8 @@ apr_status_t metadata_write(metadata_t *metadata, uint8_t *data,
     if (status) {
         LOG_ERROR(metadata, "%s: cannot append: %s", metadata->path,
                   LOG_STATUS(status));
+        if (metadata->storage && !raft_log_usable(metadata->log))
+            log_dir_fail(metadata->storage, status, "the metadata log");
         return status;
     }
     metadata->end_offset = end_offset;

@@ -80,7 +80,8 @@ void metadata_config_init(metadata_config_t *config);
  * cluster's; replays the newest snapshot and the log behind it. Except for
  * formatting nothing is written. *ERROR says in one line what is wrong (which
  * file, record type and offset), from POOL. STORAGE is the log directory
- * (storage/log.h) at metadata_log_dir, online until metadata_close.
+ * (storage/log_dir.h) at metadata_log_dir, online until metadata_close, told
+ * when its disk fails; NULL where there is none to tell.
  * POOL lives as long as the broker.
  */
 apr_status_t metadata_open(metadata_t **metadata,

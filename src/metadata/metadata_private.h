@@ -16,6 +16,7 @@
 struct metadata_t {
     apr_pool_t *pool;
     metadata_config_t config;
+    log_dir_t *storage;           /* where it lies; NULL in tools and tests */
     const char *path;             /* of __cluster_metadata-0 */
     const char *cluster_id;
     wire_uuid_t *directory_ids;   /* one a log directory */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The metadata log's writer: a few files that are appended to. Its indexes are
- * made by whoever reads the log by offset; replay reads it from end to end.
+ * The metadata log's writer: a few files that are appended to. It makes no
+ * indexes: they are for who reads a log by offset, and replay reads it from
+ * end to end.
  */
 #include "metadata/raft_log.h"
 
@@ -160,6 +161,24 @@ static apr_status_t find_last(void *baton, const char *name,
     return APR_SUCCESS;
 }
 
+/*
+ * What Kafka indexed of the last segment may be preallocated and will be behind
+ * the log from now on: it goes, and Kafka makes it anew where it misses it.
+ */
+static apr_status_t drop_indexes(const raft_log_t *log, apr_pool_t *scratch)
+{
+    static const char *const suffixes[] = { ".index", ".timeindex" };
+
+    for (int i = 0; i < 2; i++) {
+        apr_status_t status = fs_remove(segment_path(log, log->base,
+                                                     suffixes[i], scratch));
+
+        if (status && !APR_STATUS_IS_ENOENT(status))
+            return status;
+    }
+    return APR_SUCCESS;
+}
+
 static apr_status_t count_batch(void *baton, const record_batch_t *batch,
                                 const uint8_t *data, apr_off_t position)
 {
@@ -219,6 +238,8 @@ static apr_status_t open_files(raft_log_t *log, apr_pool_t *scratch)
     if (!status)
         status = open_segment(log, last < 0 ? log->end_offset : last,
                               scratch);
+    if (!status)
+        status = drop_indexes(log, scratch);
     if (!status)
         status = cut_torn_tail(log, scratch);
     return status;
@@ -288,6 +309,11 @@ apr_status_t raft_log_append(raft_log_t *log, uint8_t *data,
     log->size += (apr_off_t)length;
     log->end_offset = end_offset;
     return APR_SUCCESS;
+}
+
+int raft_log_usable(const raft_log_t *log)
+{
+    return !log->failed;
 }
 
 apr_status_t raft_log_flush(raft_log_t *log)

@@ -32,6 +32,9 @@ apr_status_t raft_log_begin_epoch(raft_log_t *log, int32_t epoch);
 apr_status_t raft_log_append(raft_log_t *log, uint8_t *data,
                              apr_size_t length, int64_t end_offset);
 
+/* Whether it still takes appends. */
+int raft_log_usable(const raft_log_t *log);
+
 /* All that was appended is on the device. */
 apr_status_t raft_log_flush(raft_log_t *log);
 
