@@ -360,8 +360,13 @@ static apr_status_t apply_partition_change(apply_t *apply, const void *body)
 static apr_status_t apply_clear_elr(apply_t *apply, const void *body)
 {
     const clear_elr_record_t *record = body;
+    apr_status_t status = image_clear_elr(apply->image,
+                                          text_of(record->topic_name));
 
-    return image_clear_elr(apply->image, text_of(record->topic_name));
+    if (status == TAKHIN_ECORRUPT)
+        return corrupt(apply, apr_psprintf(apply->pool, "there is no topic %s",
+                       name_of(apply, record->topic_name)));
+    return status;
 }
 
 /* ---- configurations, features, ids ------------------------------------------------ */

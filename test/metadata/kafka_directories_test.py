@@ -3,6 +3,7 @@
 """The metadata of a data directory goes from Takhin to Kafka and back: what
 one wrote the other reads, in both kinds of voter set. `metadata_tool` stands
 for takhind: it starts, changes and stops a metadata log without the broker."""
+import base64
 import os
 import re
 import shutil
@@ -48,12 +49,7 @@ def topics_by_kafka(node):
 
 
 def text_of(uuid):
-    """UUID as Kafka writes it, whatever the wire client makes of it."""
-    if isinstance(uuid, str):
-        return uuid
-    import base64
-    data = uuid.bytes if hasattr(uuid, "bytes") else bytes(uuid)
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+    return base64.urlsafe_b64encode(uuid).decode().rstrip("=")
 
 
 def checkpoints(node):
