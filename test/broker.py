@@ -11,6 +11,7 @@ its `with` block, whatever happened in it.
 """
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -36,19 +37,18 @@ class Failed(Exception):
 
 
 def free_ports(count=1):
-    """The first of COUNT ports in a row that nobody listens on."""
+    """The first of COUNT ports in a row that nobody listens on, below those
+    that systems give to clients: so that a restart finds them free, too."""
     while True:
-        with contextlib.ExitStack() as stack:
-            first = stack.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            try:
-                for more in range(1, count):
+        first = random.randrange(10000, 32000 - count)
+        try:
+            with contextlib.ExitStack() as stack:
+                for port in range(first, first + count):
                     stack.enter_context(socket.socket()).bind(
-                        ("127.0.0.1", port + more))
-                return port
-            except OSError:
-                continue
+                        ("127.0.0.1", port))
+            return first
+        except OSError:
+            continue
 
 
 def wait_for(condition, what, seconds=PATIENCE):

@@ -54,9 +54,15 @@ class Side:
 
     def __init__(self, node):
         self.node = node
-        self.peer = node.connect(timeout=20)
+        self.peer = None
         self.answers = []
         self.names = {NO_ID: "no id"}
+
+    def begin(self):
+        """Forgets what the last scenario left."""
+        self.answers = []
+        self.peer = self.node.connect(timeout=20)
+        self.learn()
 
     def id(self, name):
         """The topic's id here; one that nobody has when there is none."""
@@ -82,12 +88,19 @@ class Side:
             answer = None
             seen = ("no answer" if isinstance(problem, socket.timeout)
                     else "closed")
-            self.peer = self.node.connect(timeout=20)
+            self.reconnect(f"{api} v{version} {short(body)}")
         self.settle(api, body, answer)
         if answer is not None:
             seen = self.comparable(answer)
         self.answers.append((f"{api} v{version} {short(body)}", seen))
         return answer
+
+    def reconnect(self, request):
+        try:
+            self.peer = self.node.connect(timeout=20)
+        except OSError:
+            raise AssertionError(f"{self.node.kind} has ended at {request}"
+                                 ) from None
 
     def settle(self, api, body, answer):
         """Waits until what changed is to be seen everywhere."""
@@ -175,9 +188,12 @@ class Pair:
 
     def run(self, scenario, *arguments):
         for side in self.sides:
-            side.answers = []
-            side.learn()
+            if not side.node.running():         # an earlier scenario's work
+                side.node.start()
+            side.begin()
             scenario(side, *arguments)
+            true(side.node.running(), side.node.kind + " has crashed after "
+                 + side.answers[-1][0])
         found = []
         for (request, ours), (_, theirs) in zip(*(s.answers
                                                   for s in self.sides)):
