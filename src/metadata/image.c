@@ -275,8 +275,13 @@ metadata_image_t *image_edit(const metadata_image_t *base)
 
     if (!image)
         return NULL;
-    *image = *base;
-    apr_atomic_set32(&image->references, 1);
+    /* Not by assignment: others may be counting BASE's references. */
+    image->references = 1;
+    image->epoch = base->epoch;
+    image->offset = base->offset;
+    image->next_producer_id = base->next_producer_id;
+    image->partition_count = base->partition_count;
+    image->zk_state = base->zk_state;
     image->edit = next_edit();
     for (int i = 0; i < MAP_COUNT; i++)
         pmap_copy(&image->maps[i], &base->maps[i]);

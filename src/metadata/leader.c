@@ -407,17 +407,12 @@ static apr_status_t start_locked(metadata_t *metadata,
     return status ? status : take_over(metadata, unclean, pool);
 }
 
-/* Runs CHANGE of this broker's registration under the lock. */
-static apr_status_t change_registration(metadata_t *metadata, int8_t fenced,
-                                        int stopping)
+static apr_status_t change_locked(metadata_t *metadata, int8_t fenced,
+                                  int stopping, apr_pool_t *pool)
 {
     broker_registration_change_record_t *record;
     metadata_list_t list;
-    apr_pool_t *pool;
-    apr_status_t status = apr_pool_create(&pool, metadata->pool);
 
-    if (status)
-        return status;
     metadata_list_init(&list, metadata, pool);
     record = metadata_list_new(&list, RECORD_BROKER_CHANGE);
     record->broker_id = metadata->config.node_id;
@@ -426,8 +421,20 @@ static apr_status_t change_registration(metadata_t *metadata, int8_t fenced,
     record->in_controlled_shutdown =
         stopping
         && metadata_record_version(metadata, RECORD_BROKER_CHANGE) >= 1;
+    return metadata_append_locked(metadata, list.records, list.count, pool);
+}
+
+/* Fences this broker (1) or unfences it (-1). */
+static apr_status_t change_registration(metadata_t *metadata, int8_t fenced,
+                                        int stopping)
+{
+    apr_pool_t *pool;
+    apr_status_t status = apr_pool_create(&pool, metadata->pool);
+
+    if (status)
+        return status;
     apr_thread_mutex_lock(metadata->mutex);
-    status = metadata_append_locked(metadata, list.records, list.count, pool);
+    status = change_locked(metadata, fenced, stopping, pool);
     apr_thread_mutex_unlock(metadata->mutex);
     apr_pool_destroy(pool);
     return status;

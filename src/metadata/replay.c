@@ -284,9 +284,9 @@ static apr_status_t apply_batch(void *baton, const record_batch_t *batch,
 
     (void)position;
     if (!source->snapshot) {
-        replay->bytes += (int64_t)record_batch_size(batch);
         if (record_batch_last_offset(batch) < replay->end_offset)
             return APR_SUCCESS;   /* the snapshot has it */
+        replay->bytes += (int64_t)record_batch_size(batch);
         if (batch->base_offset != replay->end_offset)
             return refuse(source, TAKHIN_ECORRUPT, batch->base_offset,
                           apr_psprintf(replay->pool,
