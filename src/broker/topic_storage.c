@@ -35,6 +35,27 @@ static void complain(apr_status_t status, const char *what, const char *topic)
                   LOG_STATUS(status));
 }
 
+/* The topic's partitions append in the leader epochs that IMAGE has. */
+static apr_status_t adopt_epochs(void *baton, const image_topic_t *image)
+{
+    broker_t *broker = baton;
+    topic_t *topic;
+
+    if (topics_get_id(broker->topics, image_topic_id(image), &topic))
+        return APR_SUCCESS;       /* it has no storage: that was said before */
+    for (int32_t i = 0; i < image_topic_partition_count(image); i++) {
+        partition_t *partition;
+
+        if (topic_partition(topic, i, &partition))
+            continue;
+        partition_set_leader_epoch(
+            partition, image_topic_partition(image, i)->leader_epoch);
+        partition_release(partition);
+    }
+    topic_release(topic);
+    return APR_SUCCESS;
+}
+
 /* ---- as records come -------------------------------------------------------- */
 
 static void topic_created(void *baton, const metadata_image_t *image,
@@ -58,6 +79,7 @@ static void topic_changed(void *baton, const metadata_image_t *image,
     if (count > image_topic_partition_count(before))
         complain(topics_grow(broker->topics, image_topic_name(topic), count),
                  "given more partitions", image_topic_name(topic));
+    adopt_epochs(broker, topic);
 }
 
 static void topic_deleted(void *baton, const metadata_image_t *image,
@@ -136,6 +158,7 @@ static apr_status_t load(broker_t *broker, apr_pool_t *pool)
                                     sizeof *loading.specs);
         image_each_topic(loading.image, collect, &loading);
         status = topics_load(broker->topics, loading.specs, loading.count);
+        image_each_topic(loading.image, adopt_epochs, broker);
         apr_pool_destroy(scratch);
     }
     image_release(loading.image);
