@@ -12,6 +12,7 @@
 #include "api/request.h"
 #include "base/config.h"
 #include "base/timer.h"
+#include "coordinator/groups.h"
 #include "coordinator/producer_ids.h"
 #include "metadata/metadata.h"
 #include "storage/topics.h"
@@ -31,6 +32,7 @@ struct broker_t {
     purgatory_t *purgatory;
     fetch_sessions_t *fetch_sessions;
     producer_ids_t *producer_ids;
+    group_coordinator_t *groups;
     const api_endpoint_t *endpoints;
     int endpoint_count;
     int32_t node_id;

@@ -20,5 +20,16 @@ void handle_offset_for_leader_epoch(request_t *request);
 void handle_describe_configs(request_t *request);
 void handle_create_partitions(request_t *request);
 void handle_describe_cluster(request_t *request);
+void handle_offset_commit(request_t *request);
+void handle_offset_fetch(request_t *request);
+void handle_find_coordinator(request_t *request);
+void handle_join_group(request_t *request);
+void handle_heartbeat(request_t *request);
+void handle_leave_group(request_t *request);
+void handle_sync_group(request_t *request);
+void handle_describe_groups(request_t *request);
+void handle_list_groups(request_t *request);
+void handle_delete_groups(request_t *request);
+void handle_offset_delete(request_t *request);
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/logger.h"
+#include "broker/coordinators.h"
 #include "broker/listeners.h"
 #include "broker/topic_storage.h"
 #include "net/server.h"
@@ -255,6 +256,10 @@ static apr_status_t open_to_clients(broker_process_t *broker)
                          net_server_workers(broker->server),
                          broker->seen.timer, broker->pool);
 
+    if (!status)
+        status = coordinators_start(&broker->seen,
+                                    net_server_workers(broker->server),
+                                    broker->pool);
     if (status)
         return complain(broker, status, "the broker's services");
     status = net_server_accept(broker->server);
@@ -334,10 +339,12 @@ apr_status_t broker_stop(broker_process_t *broker)
 
     if (broker->seen.purgatory)
         purgatory_stop(broker->seen.purgatory);
+    coordinators_stop(&broker->seen);
     if (broker->server)
         net_server_stop(broker->server, apr_time_from_sec(STOP_LIMIT_SECONDS));
     if (broker->seen.timer)
         base_timer_stop(broker->seen.timer);
+    coordinators_destroy(&broker->seen);
     if (broker->registered) {
         epoch = metadata_broker_epoch(broker->seen.metadata);
         keep(&first, metadata_stop(broker->seen.metadata));

@@ -90,6 +90,9 @@ static void topic_deleted(void *baton, const metadata_image_t *image,
     (void)image;
     complain(topics_delete(broker->topics, image_topic_id(topic)), "deleted",
              image_topic_name(topic));
+    if (broker->groups)
+        group_coordinator_topic_deleted(broker->groups,
+                                        image_topic_name(topic));
 }
 
 static void configure(broker_t *broker, const metadata_image_t *image,
