@@ -103,7 +103,35 @@ void log_set_config(log_t *log, const log_config_t *config)
 
 void log_listen(log_t *log, const log_listener_t *listener)
 {
+    lock_enter(log->lock);
     log->listener = *listener;
+    lock_leave(log->lock);
+}
+
+static log_listener_t listener_of(log_t *log)
+{
+    log_listener_t listener;
+
+    lock_enter(log->lock);
+    listener = log->listener;
+    lock_leave(log->lock);
+    return listener;
+}
+
+void log_tell_flushed(log_t *log)
+{
+    log_listener_t listener = listener_of(log);
+
+    if (listener.flushed != NULL)
+        listener.flushed(listener.baton, log);
+}
+
+void log_tell_gone(log_t *log)
+{
+    log_listener_t listener = listener_of(log);
+
+    if (listener.gone != NULL)
+        listener.gone(listener.baton, log);
 }
 
 apr_status_t log_usable(const log_t *log)
@@ -306,7 +334,6 @@ static void free_log(log_t *log)
     lock_destroy(log->lock);
     free(log->name);
     free(log->path);
-    free(log->old_path);
     if (log->listener.free != NULL)
         log->listener.free(log->listener.baton);
     free(log);
@@ -355,7 +382,7 @@ static apr_status_t load(log_t *log, const uint8_t *topic_id)
     status = fs_stat(log->path, &stat);
     if (APR_STATUS_IS_ENOENT(status)) {
         status = fs_mkdir(log->path);
-        log->dirty_names = 1;
+        log->dirty_names = log->dirty_parent = 1;
     } else if (status == APR_SUCCESS) {
         status = epochs_read(&log->epochs, log->path);
         if (status == TAKHIN_ECORRUPT) {
@@ -429,6 +456,7 @@ typedef struct {
     int64_t to;            /* what it becomes */
     int with_active;
     int names;
+    int parent;
 } flush_plan_t;
 
 static void plan_flush(log_t *log, flush_plan_t *plan)
@@ -439,7 +467,8 @@ static void plan_flush(log_t *log, flush_plan_t *plan)
     plan->from = log_get(&log->flushed_offset);
     lock_enter(log->lock);
     plan->names = log->dirty_names;
-    log->dirty_names = 0;
+    plan->parent = log->dirty_parent;
+    log->dirty_names = log->dirty_parent = 0;
     plan->to = plan->from;
     i = log_segment_at(log, plan->from);
     for (i = i < 0 ? 0 : i;
@@ -508,6 +537,8 @@ static apr_status_t flush_once(log_t *log, flush_plan_t *plan)
         status = flush_epochs(log);
     if (status == APR_SUCCESS && plan->names)
         status = fs_sync_dir(log->path);
+    if (status == APR_SUCCESS && plan->parent)
+        status = fs_sync_dir(log_dir_path(log->dir));
     return status;
 }
 
@@ -545,9 +576,10 @@ apr_status_t log_flush(log_t *log)
         }
         advance_flushed(log, plan.to);
     } while (!plan.with_active);
+    lock_enter(log->lock);
     log->last_flush = clock_monotonic();
-    if (log->listener.flushed != NULL)
-        log->listener.flushed(log->listener.baton, log);
+    lock_leave(log->lock);
+    log_tell_flushed(log);
     return APR_SUCCESS;
 }
 
@@ -576,10 +608,10 @@ apr_status_t log_close(log_t *log)
          (log->producers && producer_state_count(log->producers) > 0)))
         status = log_snapshot(log);
     lock_leave(log->append_lock);
-    /* Also an untouched log has nothing to flush: its point is its end. */
+    /* Of a log that is empty and new nothing would be missed. */
     if (status == APR_SUCCESS &&
         (log_get(&log->flushed_offset) < log_get(&log->end_offset) ||
-         log->epochs.dirty || log->dirty_names))
+         log->epochs.dirty || (log->dirty_names && log_size(log) > 0)))
         status = log_flush(log);
     log_failed(log, status == TAKHIN_EDELETED || status == TAKHIN_EOFFLINE
                         ? APR_SUCCESS : status, "closing");
@@ -607,26 +639,17 @@ static void deleted_name(const log_t *log, char *path, size_t room)
 
 apr_status_t log_delete(log_t *log)
 {
-    char path[SEGMENT_PATH], *copy;
+    char path[SEGMENT_PATH];
     apr_status_t status;
 
     deleted_name(log, path, sizeof(path));
-    copy = strdup(path);
-    if (copy == NULL)
-        return APR_ENOMEM;
     lock_enter(log->append_lock);
     status = log_usable(log);
     if (status == APR_SUCCESS) {
         apr_atomic_set32(&log->state, LOG_DELETED);
-        status = fs_rename(log->path, copy);
-        lock_enter(log->lock);
-        log->old_path = log->path;
-        log->path = copy;
-        lock_leave(log->lock);
-        copy = NULL;
+        status = fs_rename(log->path, path);
     }
     lock_leave(log->append_lock);
-    free(copy);
     log_dir_forget(log->dir, log);
     if (status != APR_SUCCESS)
         return log_failed(log, status, "deleting");

@@ -155,7 +155,7 @@ static apr_status_t choose_segment(log_t *log, const append_plan_t *plan,
     apr_status_t status = segment_pin(active, log->path);
 
     if (status == APR_SUCCESS && !active->ready) {
-        status = segment_prepare(active, log->path);
+        status = segment_prepare(active, log->path, log->lock);
         if (status != APR_SUCCESS)
             segment_unpin(active);
     }
@@ -331,6 +331,9 @@ static apr_status_t append_locked(log_t *log, append_plan_t *plan,
 {
     apr_status_t status = log_usable(log);
 
+    if (status == APR_SUCCESS &&
+        plan->length > (apr_size_t)log->config.segment_bytes)
+        status = TAKHIN_ETOOBIG;
     if (status == APR_SUCCESS)
         status = plan_append(log, plan, leader_epoch, origin, result);
     if (status != APR_SUCCESS || result->duplicate)
@@ -360,8 +363,6 @@ apr_status_t log_append(log_t *log, uint8_t *data, apr_size_t length,
     plan.first = *batch;
     if (length == 0 || record_batch_size(batch) > length)
         return TAKHIN_ETRUNCATED;
-    if (length > (apr_size_t)log->config.segment_bytes)
-        return TAKHIN_ETOOBIG;
     result->log_append_time = batch->attributes & RECORD_ATTR_LOG_APPEND_TIME
                                   ? batch->max_timestamp : -1;
     lock_enter(log->append_lock);

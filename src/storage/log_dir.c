@@ -226,8 +226,7 @@ void log_dir_fail(log_dir_t *dir, apr_status_t status, const char *what)
               dir->path, what, LOG_STATUS(status));
     logs = all_logs(dir, &count);
     for (i = 0; i < count; i++)
-        if (logs[i]->listener.gone != NULL)
-            logs[i]->listener.gone(logs[i]->listener.baton, logs[i]);
+        log_tell_gone(logs[i]);
     release_logs(logs, count);
 }
 
@@ -408,6 +407,20 @@ static void check_space(log_dir_t *dir)
         LOG_INFO(storage, "log directory %s has space again", dir->path);
 }
 
+/* Whether flush.ms says that it is time. */
+static int is_flush_due(log_t *log, apr_time_t now)
+{
+    int due;
+
+    if (log_flushed_offset(log) >= log_end_offset(log))
+        return 0;
+    lock_enter(log->lock);
+    due = log->config.flush_ms < INT64_MAX / 1000 &&
+          now - log->last_flush >= log->config.flush_ms * 1000;
+    lock_leave(log->lock);
+    return due;
+}
+
 static void keep_logs(log_dir_t *dir, int retention)
 {
     int64_t now_ms = clock_wall_ms();
@@ -420,9 +433,7 @@ static void keep_logs(log_dir_t *dir, int retention)
 
         if (retention)
             (void)log_clean_up(log, now_ms); /* said what went wrong */
-        if (log->config.flush_ms < INT64_MAX / 1000 &&
-            now - log->last_flush >= log->config.flush_ms * 1000 &&
-            log_flushed_offset(log) < log_end_offset(log))
+        if (is_flush_due(log, now))
             log_dir_queue_flush(dir, log);
     }
     release_logs(logs, count);

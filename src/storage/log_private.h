@@ -34,9 +34,8 @@ struct log_t {
     volatile apr_uint32_t state; /* atomic; LOG_DELETED and so on */
     log_dir_t *dir;
     char *name;
-    char *path;                /* its directory; lock. A former one stays in
-                                  old_path: a reader may still look at it */
-    char *old_path;
+    char *path;                /* its directory, also when it was renamed to be
+                                  deleted: who opens looks at the state after */
     lock_t *append_lock;
     lock_t *lock;
     volatile apr_uint64_t start_offset;   /* atomic */
@@ -59,11 +58,12 @@ struct log_t {
     volatile apr_uint32_t has_ended; /* atomic: transactions wait for the
                                         high watermark */
     int64_t unflushed;         /* messages since the last flush; append lock */
-    apr_time_t last_flush;     /* monotonic */
-    log_listener_t listener;
+    apr_time_t last_flush;     /* monotonic; lock */
+    log_listener_t listener;   /* lock */
     log_config_t config;       /* lock; read with the append lock, too */
     int flags;
     unsigned dirty_names : 1;  /* the directory's entries need a flush; lock */
+    unsigned dirty_parent : 1; /* and so does its own entry; lock */
     unsigned has_txn_index : 1; /* append lock */
     /* the directory's */
     log_t *next, *previous;    /* all logs of the directory; its mutex */
@@ -88,6 +88,10 @@ static inline segment_t *log_active(const log_t *log)
 
 /* The segment that holds or would hold OFFSET; -1 below the first. Lock. */
 int log_segment_at(const log_t *log, int64_t offset);
+
+/* Calls the listener, no lock held. */
+void log_tell_flushed(log_t *log);
+void log_tell_gone(log_t *log);
 
 /* An I/O error while doing WHAT: takes the directory offline, unless it is one
  * that only means "try again later" (no space). Returns STATUS. */

@@ -219,6 +219,10 @@ apr_status_t log_read_range(log_t *log, int64_t offset, int64_t upper,
         status = read_views(log, &views, offset, max_bytes, at_least_one,
                             range);
         release_views(&views);
+        /* A log of the same name may have been opened in place of a deleted
+         * one: its files are not ours. */
+        if (status == APR_SUCCESS)
+            status = log_usable(log);
         if (status == APR_SUCCESS)
             return APR_SUCCESS;
         read_range_release(range);

@@ -265,7 +265,8 @@ static apr_status_t rewind_segment(log_t *log, segment_t *segment,
 {
     int64_t offset = segment->base_offset, position = 0;
     record_batch_t batch;
-    apr_status_t status = segment_index_prepare(segment, log->path);
+    apr_status_t status = segment_index_prepare(segment, log->path,
+                                                log->lock);
 
     if (status == APR_SUCCESS)
         status = segment_index_before(segment, log->path, trusted, &offset,

@@ -207,14 +207,15 @@ apr_status_t segment_find(segment_t *segment, const char *directory,
 
 /* ---- prepare and truncate ------------------------------------------------ */
 
-apr_status_t segment_prepare(segment_t *segment, const char *directory)
+apr_status_t segment_prepare(segment_t *segment, const char *directory,
+                             lock_t *lock)
 {
     record_batch_t batch;
     apr_status_t status;
 
     if (segment->ready)
         return APR_SUCCESS;
-    status = segment_index_prepare(segment, directory);
+    status = segment_index_prepare(segment, directory, lock);
     if (status != APR_SUCCESS)
         return status;
     if (segment->size > 0) {
@@ -223,14 +224,16 @@ apr_status_t segment_prepare(segment_t *segment, const char *directory)
             return status;
         segment->first_timestamp = batch.max_timestamp;
     }
+    lock_enter(lock);
     segment->ready = 1;
+    lock_leave(lock);
     return APR_SUCCESS;
 }
 
 apr_status_t segment_truncate(segment_t *segment, const char *directory,
                               lock_t *lock, int64_t position, int64_t next)
 {
-    apr_status_t status = segment_prepare(segment, directory);
+    apr_status_t status = segment_prepare(segment, directory, lock);
 
     if (status == APR_SUCCESS)
         status = segment_write_indexes(segment, directory, lock);

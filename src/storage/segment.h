@@ -105,6 +105,7 @@ struct segment_t {
     uint32_t largest_batch;    /* UINT32_MAX: not known */
     apr_uint32_t touched;      /* used since the cache looked last */
     unsigned ready : 1;        /* index sizes and timestamps are known */
+    apr_uint32_t unsynced;     /* atomic: index files hold what is not flushed */
 };
 
 /* The names of a segment's files. BUFFER has room for SEGMENT_PATH bytes. */
@@ -133,9 +134,10 @@ apr_status_t segment_create_file(segment_t *segment, const char *directory,
 /*
  * Makes index sizes and timestamps known, from the index files and the first
  * batch, once: before the first append to a segment that was found on disk.
- * SEGMENT is pinned; the caller keeps appends away.
+ * SEGMENT is pinned; the caller keeps appends away, LOCK is not held.
  */
-apr_status_t segment_prepare(segment_t *segment, const char *directory);
+apr_status_t segment_prepare(segment_t *segment, const char *directory,
+                             lock_t *lock);
 
 /*
  * Notes that BATCH was written at the segment's end, which moves behind it.
@@ -155,7 +157,7 @@ apr_status_t segment_write_indexes(segment_t *segment, const char *directory,
 apr_status_t segment_finish(segment_t *segment, const char *directory,
                             lock_t *lock);
 
-/* Flushes the index files as well. */
+/* Flushes the index files, too, when they were written since. */
 apr_status_t segment_sync_indexes(segment_t *segment, const char *directory);
 
 /*

@@ -6,6 +6,7 @@
  */
 #include "storage/segment_index.h"
 
+#include <apr_atomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -277,7 +278,7 @@ int segment_index_floor(const segment_t *segment, int64_t offset,
 
 /* ---- to the files -------------------------------------------------------- */
 
-static apr_status_t append_to_index(const segment_t *segment,
+static apr_status_t append_to_index(segment_t *segment,
                                     const char *directory, const char *suffix,
                                     apr_off_t offset, const uint8_t *data,
                                     apr_size_t length)
@@ -289,8 +290,10 @@ static apr_status_t append_to_index(const segment_t *segment,
                         FS_WRITABLE | FS_CREATE);
     if (status != APR_SUCCESS)
         return status;
-    if (length > 0)
+    if (length > 0) {
+        apr_atomic_set32(&segment->unsynced, 1);
         status = fs_write_at(file, offset, data, length);
+    }
     closed = fs_close(file);
     return status == APR_SUCCESS ? closed : status;
 }
@@ -401,8 +404,11 @@ static apr_status_t sync_index(segment_t *segment, const char *directory,
 
 apr_status_t segment_sync_indexes(segment_t *segment, const char *directory)
 {
-    apr_status_t status = sync_index(segment, directory, ".index");
+    apr_status_t status;
 
+    if (apr_atomic_xchg32(&segment->unsynced, 0) == 0)
+        return APR_SUCCESS;
+    status = sync_index(segment, directory, ".index");
     if (status != APR_SUCCESS)
         return status;
     return sync_index(segment, directory, ".timeindex");
@@ -428,34 +434,40 @@ static apr_status_t cut_index(const segment_t *segment, const char *directory,
     return status;
 }
 
-apr_status_t segment_index_prepare(segment_t *segment, const char *directory)
+apr_status_t segment_index_prepare(segment_t *segment, const char *directory,
+                                   lock_t *lock)
 {
     apr_status_t status;
     uint8_t *data;
     apr_size_t length;
     segment_time_t last;
+    uint32_t entries, times;
 
     status = read_index(segment, directory, ".index", &data, &length);
     if (status != APR_SUCCESS)
         return status;
-    segment->entries_on_disk = valid_entries(data, length, segment->size);
+    entries = valid_entries(data, length, segment->size);
     free(data);
-    status = cut_index(segment, directory, ".index",
-                       (apr_off_t)segment->entries_on_disk *
-                           SEGMENT_INDEX_ENTRY);
-    if (status == APR_SUCCESS)
-        status = read_index(segment, directory, ".timeindex", &data, &length);
+    status = read_index(segment, directory, ".timeindex", &data, &length);
     if (status != APR_SUCCESS)
         return status;
-    segment->times_on_disk = valid_times(data, length, &last);
+    times = valid_times(data, length, &last);
     free(data);
+    lock_enter(lock);
+    segment->entries_on_disk = entries;
+    segment->times_on_disk = times;
     segment->last_time = last;
     if (last.timestamp > segment->max_timestamp) {
         segment->max_timestamp = last.timestamp;
         segment->max_timestamp_offset = segment->base_offset + last.offset;
     }
+    lock_leave(lock);
+    status = cut_index(segment, directory, ".index",
+                       (apr_off_t)entries * SEGMENT_INDEX_ENTRY);
+    if (status != APR_SUCCESS)
+        return status;
     return cut_index(segment, directory, ".timeindex",
-                     (apr_off_t)segment->times_on_disk * SEGMENT_TIME_ENTRY);
+                     (apr_off_t)times * SEGMENT_TIME_ENTRY);
 }
 
 apr_status_t segment_index_truncate(segment_t *segment, const char *directory,

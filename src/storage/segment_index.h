@@ -30,7 +30,8 @@ int segment_index_floor(const segment_t *segment, int64_t offset,
 
 /* segment_prepare's part: counts the entries that make sense and cuts the
  * files there; the last time entry becomes the largest timestamp. */
-apr_status_t segment_index_prepare(segment_t *segment, const char *directory);
+apr_status_t segment_index_prepare(segment_t *segment, const char *directory,
+                                   lock_t *lock);
 
 /* Drops entries at or behind POSITION and NEXT. */
 apr_status_t segment_index_truncate(segment_t *segment, const char *directory,
