@@ -20,6 +20,8 @@ typedef struct {
     int count;
     int room;
     unsigned dirty : 1;    /* the file does not say so yet */
+    unsigned silent : 1;   /* the latest has no record yet, and is in no file:
+                              it is not worth a flush */
 } epochs_t;
 
 void epochs_free(epochs_t *epochs);

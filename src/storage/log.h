@@ -198,6 +198,10 @@ apr_status_t log_offset_for_timestamp(log_t *log, int64_t timestamp,
 /* The record with the largest timestamp (KIP-734). */
 apr_status_t log_max_timestamp(log_t *log, log_position_t *found);
 
+/* A leader begins EPOCH at the log's end: what OffsetForLeaderEpoch says of an
+ * epoch that has no record yet. Any thread. */
+void log_assign_epoch(log_t *log, int32_t epoch);
+
 /* The end offset of the largest leader epoch at or below EPOCH, and that epoch
  * (KIP-279, OffsetForLeaderEpoch); both -1 when the log knows of none. */
 void log_end_offset_for_epoch(log_t *log, int32_t epoch, int32_t *found_epoch,

@@ -279,6 +279,9 @@ static int publish(log_t *log, segment_t *segment, const append_plan_t *plan)
             /* Without memory the epoch is missing until the next append. */
             (void)epochs_assign(&log->epochs, batch.partition_leader_epoch,
                                 batch.base_offset);
+        else if (log->epochs.silent)
+            log->epochs.dirty = 1;
+        log->epochs.silent = 0;
         full |= segment_appended(segment, &batch, interval);
         at += record_batch_size(&batch);
         if (full && at < plan->length) {

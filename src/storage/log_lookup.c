@@ -211,6 +211,21 @@ apr_status_t log_max_timestamp(log_t *log, log_position_t *found)
 
 /* ---- by leader epoch ----------------------------------------------------------------- */
 
+void log_assign_epoch(log_t *log, int32_t epoch)
+{
+    unsigned dirty;
+
+    lock_enter(log->lock);
+    dirty = log->epochs.dirty;
+    if (epoch > epochs_latest(&log->epochs) &&
+        /* Without memory the first append does it. */
+        epochs_assign(&log->epochs, epoch, log_get(&log->end_offset)) ==
+            APR_SUCCESS)
+        log->epochs.silent = 1;
+    log->epochs.dirty = dirty;
+    lock_leave(log->lock);
+}
+
 void log_end_offset_for_epoch(log_t *log, int32_t epoch, int32_t *found_epoch,
                               int64_t *end_offset)
 {

@@ -127,6 +127,7 @@ int32_t partition_leader_epoch(const partition_t *partition)
 void partition_set_leader_epoch(partition_t *partition, int32_t epoch)
 {
     apr_atomic_set32(&partition->leader_epoch, (apr_uint32_t)epoch);
+    log_assign_epoch(partition->log, epoch);
 }
 
 int64_t partition_high_watermark(const partition_t *partition)

@@ -61,6 +61,7 @@ const char *partition_topic_name(const partition_t *partition);
 int32_t partition_index(const partition_t *partition);
 int32_t partition_leader_epoch(const partition_t *partition);
 topic_t *partition_topic(const partition_t *partition);
+/* This broker leads in EPOCH, which begins at the log's end. */
 void partition_set_leader_epoch(partition_t *partition, int32_t epoch);
 int64_t partition_high_watermark(const partition_t *partition);
 int64_t partition_last_stable_offset(const partition_t *partition);

@@ -3,10 +3,16 @@
  * Writes logs into a directory for scripts that look at them:
  *
  *   storage_tool DIRECTORY plain|roll|crash|transactions
+ *
+ * or opens every log in one, reads all of it, says what is in each, and stops
+ * in order:
+ *
+ *   storage_tool DIRECTORY read
  */
 #include "storage_util.h"
 
 static const char *directory, *mode;
+static log_dir_t *dir;
 
 static void write_transactions(log_t *log)
 {
@@ -39,7 +45,6 @@ static void write_logs(void)
 {
     const uint8_t id[UUID_SIZE] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
     log_config_t config;
-    log_dir_t *dir;
     log_t *log;
 
     log_config_init(&config);
@@ -66,13 +71,51 @@ static void write_logs(void)
     UNIT_OK(log_dir_close(dir, 3));
 }
 
+static void read_log(const char *name)
+{
+    log_producer_t *producers;
+    log_config_t config;
+    log_position_t latest;
+    int count;
+    log_t *log;
+
+    log_config_init(&config);
+    config.retention_ms = -1;
+    UNIT_OK(log_open(&log, dir, name, NULL, &config, 0));
+    check_all(log);
+    UNIT_OK(log_producers(log, &producers, &count, unit_pool()));
+    UNIT_OK(log_max_timestamp(log, &latest));
+    printf("# %s start=%lld end=%lld stable=%lld bytes=%lld producers=%d "
+           "latest=%lld epoch=%d\n", name,
+           (long long)log_start_offset(log), (long long)log_end_offset(log),
+           (long long)log_last_stable_offset(log), (long long)log_size(log),
+           count, (long long)latest.offset, log_latest_epoch(log));
+    UNIT_OK(log_close(log));
+}
+
+static void read_logs(void)
+{
+    char **names;
+    int i, count;
+
+    dir = open_dir(directory);
+    printf("# clean=%d epoch=%lld\n", log_dir_was_clean(dir),
+           (long long)log_dir_clean_epoch(dir));
+    UNIT_OK(log_dir_list(dir, unit_pool(), &names, &count));
+    UNIT_OK(log_dir_start(dir));
+    for (i = 0; i < count; i++)
+        read_log(names[i]);
+    UNIT_OK(log_dir_close(dir, log_dir_clean_epoch(dir)));
+}
+
 int main(int argc, const char *const *argv)
 {
-    static const unit_test_t tests[] = {UNIT_TEST(write_logs)};
+    static const unit_test_t tests[] = {UNIT_TEST(write_logs),
+                                        UNIT_TEST(read_logs)};
 
     if (argc != 3)
         return 2;
     directory = argv[1];
     mode = argv[2];
-    return unit_main(1, argv, tests, 1);
+    return unit_main(1, argv, tests + (strcmp(mode, "read") == 0), 1);
 }
