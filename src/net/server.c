@@ -23,7 +23,7 @@ void net_options_init(net_options_t *options)
     options->backlog = 50; /* socket.listen.backlog.size */
     options->max_connections = APR_INT32_MAX;
     options->max_request_bytes = 100 * 1024 * 1024;
-    options->sendfile_min_bytes = 64 * 1024;
+    options->sendfile_min_bytes = 16 * 1024;
     options->max_outstanding = 64;
     options->max_outstanding_bytes = 16 * 1024 * 1024;
     options->send_buffer_bytes = -1;
@@ -171,6 +171,21 @@ static apr_status_t destroy(void *baton)
     return APR_SUCCESS;
 }
 
+/* Connections must not take the descriptors that the log needs. */
+static void limit_connections(net_options_t *options)
+{
+    int descriptors = net_socket_descriptors();
+    int most = descriptors - descriptors / 4;
+
+    if (options->max_connections <= most)
+        return;
+    if (options->max_connections < APR_INT32_MAX)
+        LOG_WARN(net, "at most %d connections instead of %d: the system "
+                 "allows %d open files", most, options->max_connections,
+                 descriptors);
+    options->max_connections = most;
+}
+
 static apr_status_t create(net_server_t **out, const net_options_t *options,
                            apr_pool_t *parent)
 {
@@ -183,6 +198,7 @@ static apr_status_t create(net_server_t **out, const net_options_t *options,
     server = apr_pcalloc(pool, sizeof(*server));
     server->pool = pool;
     server->options = *options;
+    limit_connections(&server->options);
     server->ports = apr_pcalloc(pool, sizeof(*server->ports)
                                           * (options->listener_count + 1));
     *out = server;

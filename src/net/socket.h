@@ -11,6 +11,10 @@
  * an error, never a signal. */
 void net_socket_init(void);
 
+/* How many descriptors this process may have, raised as far as the system
+ * allows; APR_INT32_MAX where there is no such limit. */
+int net_socket_descriptors(void);
+
 /* Makes SOCKET, not bound yet, fail to bind to a port that someone listens on,
  * and bind to one whose connections linger in TIME_WAIT. */
 apr_status_t net_socket_set_exclusive(apr_socket_t *socket);

@@ -22,6 +22,11 @@ void net_socket_init(void)
     /* Windows has no SIGPIPE. */
 }
 
+int net_socket_descriptors(void)
+{
+    return APR_INT32_MAX; /* sockets are handles: memory is the limit */
+}
+
 apr_status_t net_socket_set_exclusive(apr_socket_t *socket)
 {
     /* SO_REUSEADDR would let two programs share a port here. */

@@ -3,8 +3,9 @@
  * The worker pool: a fixed number of threads that run tasks. A task is an
  * intrusive link, so handing one over allocates nothing; an idle worker is
  * given its task directly, the one that went idle last first, because its
- * stack is still in the cache. Tasks must be able to run on any worker and
- * should not block for long.
+ * stack is still in the cache. Tasks must be able to run on any worker, should
+ * not block for long, and must never wait for another task, which may be kept
+ * for the very worker that waits.
  */
 #ifndef TAKHIN_NET_WORKER_POOL_H
 #define TAKHIN_NET_WORKER_POOL_H

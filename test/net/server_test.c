@@ -137,6 +137,7 @@ static void prepare(void)
     options.dispatch = dispatch;
     options.overlaps = overlaps;
     options.pollset = mode;
+    options.sendfile_min_bytes = 64 * 1024;
 }
 
 static void start(void)
