@@ -282,12 +282,13 @@ apr_status_t log_drop_segments(log_t *log, int first, int count,
 
 /* ---- partition.metadata --------------------------------------------------------- */
 
-static apr_status_t write_metadata(const char *path, const uint8_t *id)
+static apr_status_t write_metadata(const log_t *log, const uint8_t *id)
 {
-    char text[128], uuid[UUID_TEXT_LENGTH + 1];
+    char path[SEGMENT_PATH], text[128], uuid[UUID_TEXT_LENGTH + 1];
     int length = snprintf(text, sizeof(text), "version: 0\ntopic_id: %s",
                           uuid_to_text(uuid, id));
 
+    snprintf(path, sizeof(path), "%s/partition.metadata", log->path);
     /* Lost in a crash it is written again: the metadata log knows the id. */
     return fs_write_whole(path, text, (apr_size_t)length);
 }
@@ -304,8 +305,8 @@ static apr_status_t check_metadata(const log_t *log, const uint8_t *id)
         return status;
     snprintf(path, sizeof(path), "%s/partition.metadata", log->path);
     status = fs_read_whole(path, 4096, &text, &length, pool);
-    if (APR_STATUS_IS_ENOENT(status) || (status == APR_SUCCESS && length == 0)) {
-        status = write_metadata(path, id);
+    if (status == APR_SUCCESS && length == 0) {
+        status = write_metadata(log, id); /* torn by a crash */
     } else if (status == APR_SUCCESS) {
         at = strstr(text, "topic_id: ");
         if (at == NULL ||
@@ -371,32 +372,22 @@ static log_t *make_log(log_dir_t *dir, const char *name,
 static apr_status_t load(log_t *log, const uint8_t *topic_id)
 {
     int64_t recovery_point = 0, start_offset = 0;
-    int clean = log_dir_was_clean(log->dir);
+    int has_metadata = 0, clean = log_dir_was_clean(log->dir);
     apr_status_t status;
-    fs_stat_t stat;
 
     if (log->flags & LOG_NO_CHECKPOINT)
         clean = 0;
     else
         log_dir_recall(log->dir, log->name, &recovery_point, &start_offset);
-    status = fs_stat(log->path, &stat);
+    status = log_recover(log, recovery_point, start_offset, clean,
+                         &has_metadata);
     if (APR_STATUS_IS_ENOENT(status)) {
         status = fs_mkdir(log->path);
         log->dirty_names = log->dirty_parent = 1;
-    } else if (status == APR_SUCCESS) {
-        status = epochs_read(&log->epochs, log->path);
-        if (status == TAKHIN_ECORRUPT) {
-            LOG_WARN(storage, "%s: leader-epoch-checkpoint makes no sense; "
-                     "the epochs are taken from the log", log->path);
-            epochs_free(&log->epochs);
-            recovery_point = clean = 0;
-            status = APR_SUCCESS;
-        }
-        if (status == APR_SUCCESS)
-            status = log_recover(log, recovery_point, start_offset, clean);
     }
     if (status == APR_SUCCESS && topic_id != NULL)
-        status = check_metadata(log, topic_id);
+        status = has_metadata ? check_metadata(log, topic_id)
+                              : write_metadata(log, topic_id);
     if (status == APR_SUCCESS && log->segment_count == 0) {
         log_put(&log->start_offset, start_offset);
         log_put(&log->end_offset, start_offset);

@@ -127,9 +127,10 @@ apr_status_t log_remove_snapshots(log_t *log, int64_t below, int64_t above);
 apr_status_t log_load_producers(log_t *log, int clean);
 void log_update_unstable(log_t *log);
 
-/* Finds segments and the log's end; see log_recovery.c. */
+/* Finds segments, epochs, producers and the log's end; see log_recovery.c.
+ * *HAS_METADATA: partition.metadata is there. ENOENT: the directory is not. */
 apr_status_t log_recover(log_t *log, int64_t recovery_point,
-                         int64_t start_offset, int clean);
+                         int64_t start_offset, int clean, int *has_metadata);
 
 /*
  * Walks the batches of SEGMENT from POSITION on, to LIMIT. EACH gets each header

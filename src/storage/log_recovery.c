@@ -31,6 +31,8 @@ typedef struct {
     offsets_t snapshots;
     offsets_t indexes;     /* base offsets of .index and .timeindex files */
     int swaps;
+    unsigned epochs : 1;   /* leader-epoch-checkpoint */
+    unsigned metadata : 1; /* partition.metadata */
 } files_t;
 
 static apr_status_t add_offset(offsets_t *offsets, int64_t offset)
@@ -103,8 +105,11 @@ static apr_status_t take_name(void *baton, const char *name,
         files->swaps++;
         return APR_SUCCESS;
     }
-    if (strspn(name, "0123456789") != 20)
+    if (strspn(name, "0123456789") != 20) {
+        files->epochs |= strcmp(name, "leader-epoch-checkpoint") == 0;
+        files->metadata |= strcmp(name, "partition.metadata") == 0;
         return APR_SUCCESS;
+    }
     offset = apr_strtoi64(name, &behind, 10);
     if (strcmp(behind, ".log") == 0)
         return add_offset(&files->logs, offset);
@@ -397,15 +402,35 @@ static apr_status_t set_offsets(log_t *log, int64_t recovery_point,
     return status;
 }
 
+/* Epochs that make no sense are taken from the log, all of it. */
+static apr_status_t read_epochs(log_t *log, int64_t *recovery_point,
+                                int *clean)
+{
+    apr_status_t status = epochs_read(&log->epochs, log->path);
+
+    if (status != TAKHIN_ECORRUPT)
+        return status;
+    LOG_WARN(storage, "%s: leader-epoch-checkpoint makes no sense; the epochs "
+             "are taken from the log", log->path);
+    epochs_free(&log->epochs);
+    *recovery_point = 0;
+    *clean = 0;
+    return APR_SUCCESS;
+}
+
 apr_status_t log_recover(log_t *log, int64_t recovery_point,
-                         int64_t start_offset, int clean)
+                         int64_t start_offset, int clean, int *has_metadata)
 {
     files_t files;
     apr_status_t status = list_files(log, &files);
 
     if (status != APR_SUCCESS)
         return status;
-    status = remove_orphans(log, &files);
+    *has_metadata = files.metadata;
+    if (files.epochs)
+        status = read_epochs(log, &recovery_point, &clean);
+    if (status == APR_SUCCESS)
+        status = remove_orphans(log, &files);
     if (status == APR_SUCCESS)
         status = find_segments(log, &files.logs);
     if (status == APR_SUCCESS && files.snapshots.count > 0)
