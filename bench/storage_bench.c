@@ -4,9 +4,15 @@
  *
  *   storage_bench DIRECTORY log            append and read_range, ns each
  *   storage_bench DIRECTORY partitions N   create, restart, bytes of memory each
+ *   storage_bench DIRECTORY flush N [F]    N producers of 1 KiB batches, each to
+ *                                          its partition, each waiting for its
+ *                                          flush, for two seconds; F flushers
  */
+#include <apr_atomic.h>
 #include <apr_general.h>
 #include <apr_strings.h>
+#include <apr_thread_cond.h>
+#include <apr_thread_proc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,16 +172,141 @@ static void bench_partitions(const char *path, int count)
     must(log_dir_close(dir, 0), "log_dir_close");
 }
 
+/* ---- flushes ---------------------------------------------------------------------- */
+
+typedef struct {
+    partition_t *partition;
+    apr_thread_mutex_t *mutex;
+    apr_thread_cond_t *cond;
+    int flushed;
+    int64_t count;
+} producer_t;
+
+static volatile apr_uint32_t stop;
+
+static void wake(partition_waiter_t *waiter, int events)
+{
+    producer_t *producer = waiter->baton;
+
+    (void)events;
+    apr_thread_mutex_lock(producer->mutex);
+    producer->flushed = 1;
+    apr_thread_cond_signal(producer->cond);
+    apr_thread_mutex_unlock(producer->mutex);
+}
+
+static void await_flush(producer_t *producer, int64_t offset)
+{
+    partition_request_flush(producer->partition);
+    apr_thread_mutex_lock(producer->mutex);
+    while (log_flushed_offset(partition_log(producer->partition)) < offset) {
+        while (!producer->flushed)
+            apr_thread_cond_wait(producer->cond, producer->mutex);
+        producer->flushed = 0;
+    }
+    apr_thread_mutex_unlock(producer->mutex);
+}
+
+static void *APR_THREAD_FUNC produce(apr_thread_t *thread, void *baton)
+{
+    record_builder_options_t options = RECORD_BUILDER_OPTIONS;
+    record_builder_t builder = {0};
+    producer_t *producer = baton;
+    partition_waiter_t waiter = {0};
+    uint8_t value[950] = {0}, *data;
+    record_t record = {0};
+    size_t length;
+
+    (void)thread;
+    record.key_length = -1;
+    record.value = value;
+    record.value_length = sizeof(value);
+    must(record_builder_begin(&builder, &options), "begin");
+    must(record_builder_append(&builder, &record), "append");
+    must(record_builder_finish(&builder, &data, &length), "finish");
+    waiter.events = PARTITION_FLUSHED;
+    waiter.notify = wake;
+    waiter.baton = producer;
+    partition_watch(producer->partition, &waiter);
+    while (!apr_atomic_read32(&stop)) {
+        append_result_t result;
+        record_batch_t batch;
+
+        must(record_batch_parse(&batch, data, length), "parse");
+        must(partition_append(producer->partition, data, length, &batch,
+                              APPEND_CLIENT, &result), "partition_append");
+        await_flush(producer, result.last_offset + 1);
+        producer->count++;
+    }
+    partition_unwatch(&waiter);
+    record_builder_free(&builder);
+    return NULL;
+}
+
+static void bench_flush(const char *path, int count, int flushers)
+{
+    producer_t *producers = apr_pcalloc(pool, sizeof(*producers) *
+                                                  (apr_size_t)count);
+    apr_thread_t **threads = apr_pcalloc(pool, sizeof(*threads) *
+                                                   (apr_size_t)count);
+    log_dir_options_t dir_options;
+    topics_options_t options;
+    topic_spec_t spec;
+    topics_t *topics;
+    log_dir_t *dir;
+    const char *error;
+    apr_status_t ignored;
+    int64_t total = 0;
+    int i;
+
+    log_dir_options_init(&dir_options);
+    dir_options.flush_threads = flushers;
+    must(log_dir_open(&dir, path, &dir_options, pool, &error), "log_dir_open");
+    memset(&options, 0, sizeof(options));
+    options.dirs = &dir;
+    options.dir_count = 1;
+    memset(&spec, 0, sizeof(spec));
+    spec.name = "flush";
+    spec.partition_count = count;
+    log_config_init(&spec.config);
+    must(topics_create(&topics, &options, pool), "topics_create");
+    must(topics_add(topics, &spec), "topics_add");
+    must(log_dir_start(dir), "log_dir_start");
+    for (i = 0; i < count; i++) {
+        must(topics_find(topics, "flush", 5, i, &producers[i].partition),
+             "topics_find");
+        apr_thread_mutex_create(&producers[i].mutex, APR_THREAD_MUTEX_DEFAULT,
+                                pool);
+        apr_thread_cond_create(&producers[i].cond, pool);
+        must(apr_thread_create(&threads[i], NULL, produce, &producers[i],
+                               pool), "apr_thread_create");
+    }
+    apr_sleep(apr_time_from_sec(2));
+    apr_atomic_set32(&stop, 1);
+    for (i = 0; i < count; i++) {
+        apr_thread_join(&ignored, threads[i]);
+        partition_release(producers[i].partition);
+        total += producers[i].count;
+    }
+    printf("%2d producers, %2d flushers       %8lld a second\n", count,
+           flushers, (long long)total / 2);
+    must(topics_close(topics), "topics_close");
+    must(log_dir_close(dir, 0), "log_dir_close");
+}
+
 int main(int argc, const char *const *argv, const char *const *env)
 {
     if (argc < 3) {
-        fprintf(stderr, "storage_bench DIRECTORY log|partitions [N]\n");
+        fprintf(stderr, "storage_bench DIRECTORY log|partitions|flush [N]\n");
         return 2;
     }
     apr_app_initialize(&argc, &argv, &env);
     apr_pool_create(&pool, NULL);
     if (strcmp(argv[2], "log") == 0)
         bench_log(argv[1]);
+    else if (strcmp(argv[2], "flush") == 0)
+        bench_flush(argv[1], argc > 3 ? atoi(argv[3]) : 1,
+                    argc > 4 ? atoi(argv[4]) : 4);
     else
         bench_partitions(argv[1], argc > 3 ? atoi(argv[3]) : 10000);
     apr_terminate();

@@ -489,6 +489,7 @@ apr_status_t fs_lock(fs_lock_t **lock, const char *path, int *holder)
 {
     char text[24];
     fs_file_t *file;
+    int ignored;
     apr_status_t status = fs_open(&file, path, FS_WRITABLE | FS_CREATE);
 
     if (holder != NULL)
@@ -502,6 +503,12 @@ apr_status_t fs_lock(fs_lock_t **lock, const char *path, int *holder)
             *holder = lock_holder(file);
         fs_close(file);
         return APR_EAGAIN;
+    }
+    /* A running Kafka has only this one. */
+    status = fs_os_lock(file->file, holder != NULL ? holder : &ignored);
+    if (status != APR_SUCCESS) {
+        fs_close(file);
+        return status;
     }
     snprintf(text, sizeof(text), "%d\n", fs_os_process_id());
     /* The id is a service to the reader of an error message, not the lock. */

@@ -168,5 +168,8 @@ void fs_os_drop_cache(apr_file_t *file, apr_off_t offset, apr_off_t length);
 apr_status_t fs_os_free_space(const char *path, apr_off_t *free,
                               apr_off_t *total);
 int fs_os_process_id(void);
+/* The lock that Java takes for a FileLock: APR_EAGAIN and *HOLDER when another
+ * process has it. A no-op where apr_file_lock is the same. */
+apr_status_t fs_os_lock(apr_file_t *file, int *holder);
 
 #endif

@@ -76,6 +76,22 @@ apr_status_t fs_os_free_space(const char *path, apr_off_t *free,
     return APR_SUCCESS;
 }
 
+/* It goes when any descriptor of the file is closed in this process: nobody
+ * else here opens a lock file. */
+apr_status_t fs_os_lock(apr_file_t *file, int *holder)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    if (fcntl(descriptor(file), F_SETLK, &lock) == 0)
+        return APR_SUCCESS;
+    if (errno != EAGAIN && errno != EACCES)
+        return errno;
+    if (fcntl(descriptor(file), F_GETLK, &lock) == 0 &&
+        lock.l_type != F_UNLCK)
+        *holder = (int)lock.l_pid;
+    return APR_EAGAIN;
+}
+
 int fs_os_process_id(void)
 {
     return (int)getpid();

@@ -99,6 +99,13 @@ apr_status_t fs_os_free_space(const char *path, apr_off_t *free,
     return APR_SUCCESS;
 }
 
+apr_status_t fs_os_lock(apr_file_t *file, int *holder)
+{
+    (void)file;
+    (void)holder;
+    return APR_SUCCESS;
+}
+
 int fs_os_process_id(void)
 {
     return (int)GetCurrentProcessId();

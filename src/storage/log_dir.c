@@ -29,6 +29,8 @@ struct removal_t {
     char path[];
 };
 
+#define MAX_FLUSHERS 16
+
 struct log_dir_t {
     apr_pool_t *pool;
     const char *path;
@@ -44,15 +46,15 @@ struct log_dir_t {
     int log_count;                  /* mutex */
     checkpoint_t *recalled;         /* mutex: what the files said of logs that
                                        are not open */
-    /* the flusher; mutex */
+    /* the flushers; mutex */
     apr_thread_cond_t *wake;
     apr_thread_cond_t *drained;
     log_t *flush_first, *flush_last;
-    int flushing;
-    int idle;
+    int flushing;                   /* how many flush now */
+    int idle;                       /* how many wait for work */
     int started;
     int stopping;
-    apr_thread_t *flusher;
+    apr_thread_t *flushers[MAX_FLUSHERS];
     /* the housekeeper; mutex */
     apr_thread_cond_t *tick;
     removal_t *removals;
@@ -68,6 +70,7 @@ void log_dir_options_init(log_dir_options_t *options)
     options->max_index_bytes = 64 << 20;
     options->checkpoint_ms = 60000;
     options->retention_check_ms = 300000;
+    options->flush_threads = 4;
     options->recovery_threads = 2;
 }
 
@@ -258,26 +261,34 @@ apr_status_t log_dir_checkpoint(log_dir_t *dir)
 
 /* ---- the flusher ------------------------------------------------------------------- */
 
+/* Puts LOG at the queue's end; the mutex is held. */
+static void enqueue(log_dir_t *dir, log_t *log)
+{
+    log->queued = 1;
+    log->next_flush = NULL;
+    log_retain(log);
+    if (dir->flush_last != NULL)
+        dir->flush_last->next_flush = log;
+    else
+        dir->flush_first = log;
+    dir->flush_last = log;
+    if (dir->idle > 0)
+        apr_thread_cond_signal(dir->wake);
+}
+
+/* No artificial delay: what is appended while a log is being flushed waits for
+ * that flush to end, and then shares the next. */
 void log_dir_queue_flush(log_dir_t *dir, log_t *log)
 {
     apr_thread_mutex_lock(dir->mutex);
-    if (!log->queued && !dir->stopping) {
-        log->queued = 1;
-        log->next_flush = NULL;
-        log_retain(log);
-        if (dir->flush_last != NULL)
-            dir->flush_last->next_flush = log;
-        else
-            dir->flush_first = log;
-        dir->flush_last = log;
-        if (dir->idle)
-            apr_thread_cond_signal(dir->wake);
-    }
+    if (log->flushing)
+        log->again = 1;
+    else if (!log->queued && !dir->stopping)
+        enqueue(dir, log);
     apr_thread_mutex_unlock(dir->mutex);
 }
 
-/* Takes one log out of the queue; the mutex is held. What is appended from now
- * on asks for another flush. */
+/* Takes one log out of the queue; the mutex is held. */
 static log_t *next_to_flush(log_dir_t *dir)
 {
     log_t *log = dir->flush_first;
@@ -292,6 +303,24 @@ static log_t *next_to_flush(log_dir_t *dir)
     return log;
 }
 
+/* The mutex is held, and given up meanwhile. */
+static void flush_one(log_dir_t *dir, log_t *log)
+{
+    dir->flushing++;
+    log->flushing = 1;
+    apr_thread_mutex_unlock(dir->mutex);
+    (void)log_flush(log); /* took the directory offline if it failed */
+    apr_thread_mutex_lock(dir->mutex);
+    log->flushing = 0;
+    if (log->again)
+        enqueue(dir, log);
+    log->again = 0;
+    dir->flushing--;
+    apr_thread_mutex_unlock(dir->mutex);
+    log_release(log);
+    apr_thread_mutex_lock(dir->mutex);
+}
+
 static void *APR_THREAD_FUNC flush_thread(apr_thread_t *thread, void *baton)
 {
     log_dir_t *dir = baton;
@@ -300,21 +329,17 @@ static void *APR_THREAD_FUNC flush_thread(apr_thread_t *thread, void *baton)
     for (;;) {
         log_t *log = next_to_flush(dir);
 
-        if (log == NULL) {
-            apr_thread_cond_broadcast(dir->drained);
-            if (dir->stopping)
-                break;
-            dir->idle = 1;
-            apr_thread_cond_wait(dir->wake, dir->mutex);
-            dir->idle = 0;
+        if (log != NULL) {
+            flush_one(dir, log);
             continue;
         }
-        dir->flushing = 1;
-        apr_thread_mutex_unlock(dir->mutex);
-        (void)log_flush(log); /* took the directory offline if it failed */
-        log_release(log);
-        apr_thread_mutex_lock(dir->mutex);
-        dir->flushing = 0;
+        if (dir->flushing == 0)
+            apr_thread_cond_broadcast(dir->drained);
+        if (dir->stopping)
+            break;
+        dir->idle++;
+        apr_thread_cond_wait(dir->wake, dir->mutex);
+        dir->idle--;
     }
     apr_thread_mutex_unlock(dir->mutex);
     apr_thread_exit(thread, APR_SUCCESS);
@@ -324,7 +349,7 @@ static void *APR_THREAD_FUNC flush_thread(apr_thread_t *thread, void *baton)
 void log_dir_drain(log_dir_t *dir)
 {
     apr_thread_mutex_lock(dir->mutex);
-    while (dir->started && (dir->flush_first != NULL || dir->flushing))
+    while (dir->started && (dir->flush_first != NULL || dir->flushing > 0))
         apr_thread_cond_wait(dir->drained, dir->mutex);
     apr_thread_mutex_unlock(dir->mutex);
 }
@@ -613,6 +638,7 @@ apr_status_t log_dir_start(log_dir_t *dir)
 {
     apr_status_t status = fs_remove(file_in(dir, MARKER));
     apr_time_t now = clock_monotonic();
+    int i;
 
     if (APR_STATUS_IS_ENOENT(status))
         status = APR_SUCCESS;
@@ -626,8 +652,10 @@ apr_status_t log_dir_start(log_dir_t *dir)
     dir->next_checkpoint = now + dir->options.checkpoint_ms * 1000;
     dir->next_retention = now + dir->options.retention_check_ms * 1000;
     dir->started = 1;
-    status = apr_thread_create(&dir->flusher, NULL, flush_thread, dir,
-                               dir->pool);
+    for (i = 0; status == APR_SUCCESS && i < MAX_FLUSHERS &&
+                i < dir->options.flush_threads; i++)
+        status = apr_thread_create(&dir->flushers[i], NULL, flush_thread, dir,
+                                   dir->pool);
     if (status == APR_SUCCESS)
         status = apr_thread_create(&dir->housekeeper, NULL, house_thread, dir,
                                    dir->pool);
@@ -637,14 +665,16 @@ apr_status_t log_dir_start(log_dir_t *dir)
 static void stop_threads(log_dir_t *dir)
 {
     apr_status_t ignored;
+    int i;
 
     apr_thread_mutex_lock(dir->mutex);
     dir->stopping = 1;
     apr_thread_cond_broadcast(dir->wake);
     apr_thread_cond_broadcast(dir->tick);
     apr_thread_mutex_unlock(dir->mutex);
-    if (dir->flusher != NULL)
-        apr_thread_join(&ignored, dir->flusher);
+    for (i = 0; i < MAX_FLUSHERS; i++)
+        if (dir->flushers[i] != NULL)
+            apr_thread_join(&ignored, dir->flushers[i]);
     if (dir->housekeeper != NULL)
         apr_thread_join(&ignored, dir->housekeeper);
     dir->started = 0;

@@ -27,6 +27,8 @@ typedef struct {
     int64_t reserve_bytes;          /* log.dir.reserve.bytes, 0: none */
     int64_t checkpoint_ms;          /* log.flush.offset.checkpoint.interval.ms */
     int64_t retention_check_ms;     /* log.retention.check.interval.ms */
+    int32_t flush_threads;          /* flushes at once: of one log there is
+                                       never more than one */
     int32_t recovery_threads;       /* num.recovery.threads.per.data.dir */
 } log_dir_options_t;
 

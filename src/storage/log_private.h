@@ -69,6 +69,8 @@ struct log_t {
     log_t *next, *previous;    /* all logs of the directory; its mutex */
     log_t *next_flush;         /* the flusher's queue; its mutex */
     unsigned queued : 1;       /* in it; the directory's mutex */
+    unsigned flushing : 1;     /* a flusher is at it; the directory's mutex */
+    unsigned again : 1;        /* and was asked meanwhile to do so again */
 };
 
 static inline int64_t log_get(const volatile apr_uint64_t *value)
