@@ -40,8 +40,8 @@ static void echo(net_exchange_t *exchange)
 {
     net_part_t *parts = apr_palloc(exchange->pool, sizeof(*parts));
     /* The size stands in front of the frame. */
-    parts[0] = (net_part_t){ .data = exchange->frame - 4,
-                             .size = exchange->frame_length + 4 };
+    parts[0] = (net_part_t){.data = exchange->frame - 4,
+                            .size = exchange->frame_length + 4};
     net_exchange_reply(exchange, parts, 1, NULL);
 }
 
@@ -60,7 +60,7 @@ static void answer(net_exchange_t *exchange)
         reply[13] = 2;
         reply[19] = 1;
     }
-    parts[0] = (net_part_t){ .data = reply, .size = size };
+    parts[0] = (net_part_t){.data = reply, .size = size};
     net_exchange_reply(exchange, parts, 1, NULL);
 }
 
@@ -71,8 +71,7 @@ static int all_overlap(const uint8_t *frame, apr_size_t length)
     return 1;
 }
 
-static net_server_t *serve(apr_port_t port,
-                           void (*dispatch)(net_exchange_t *))
+static net_server_t *serve(apr_port_t port, void (*dispatch)(net_exchange_t *))
 {
     net_listener_options_t *listener = apr_pcalloc(pool, sizeof(*listener));
     net_options_t options;
@@ -144,8 +143,7 @@ static apr_port_t start_blocking(void)
 
     check(apr_sockaddr_info_get(&address, "127.0.0.1", APR_INET, 0, 0, pool),
           "address");
-    check(apr_socket_create(&socket, APR_INET, SOCK_STREAM, 0, pool),
-          "socket");
+    check(apr_socket_create(&socket, APR_INET, SOCK_STREAM, 0, pool), "socket");
     check(apr_socket_bind(socket, address), "bind");
     check(apr_socket_listen(socket, 50), "listen");
     check(apr_socket_addr_get(&address, APR_LOCAL, socket), "address");
@@ -173,7 +171,8 @@ static void *APR_THREAD_FUNC client_main(apr_thread_t *thread, void *baton)
     (void)thread;
     check(apr_pool_create(&own, NULL), "pool");
     check(apr_sockaddr_info_get(&address, "127.0.0.1", APR_INET, client->port,
-                                0, own), "address");
+                                0, own),
+          "address");
     check(apr_socket_create(&socket, APR_INET, SOCK_STREAM, 0, own), "socket");
     check(apr_socket_connect(socket, address), "connect");
     apr_socket_opt_set(socket, APR_TCP_NODELAY, 1);
@@ -210,7 +209,8 @@ static void measure(const char *name, apr_port_t port, int count)
         clients[i].port = port;
         clients[i].took = took + i * rounds;
         check(apr_thread_create(&threads[i], NULL, client_main, &clients[i],
-                                pool), "thread");
+                                pool),
+              "thread");
     }
     for (i = 0; i < count; i++)
         apr_thread_join(&rv, threads[i]);

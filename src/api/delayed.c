@@ -17,7 +17,7 @@ typedef enum {
     DELAYED_RUNNING, /* a thread looks at it */
     DELAYED_AGAIN,   /* and must look again: it was woken meanwhile */
     DELAYED_WAITING,
-    DELAYED_QUEUED   /* for a worker */
+    DELAYED_QUEUED /* for a worker */
 } delayed_state_t;
 
 struct purgatory_t {
@@ -38,8 +38,8 @@ apr_status_t purgatory_create(purgatory_t **out, worker_pool_t *workers,
     purgatory->workers = workers;
     purgatory->timer = timer;
     *out = purgatory;
-    return apr_thread_mutex_create(&purgatory->mutex,
-                                   APR_THREAD_MUTEX_DEFAULT, pool);
+    return apr_thread_mutex_create(&purgatory->mutex, APR_THREAD_MUTEX_DEFAULT,
+                                   pool);
 }
 
 apr_uint64_t purgatory_waiting(purgatory_t *purgatory)
@@ -145,8 +145,7 @@ void delayed_wake(delayed_t *delayed)
         switch (atomic_get32(state)) {
         case DELAYED_WAITING:
             if (atomic_cas32(state, DELAYED_WAITING, DELAYED_QUEUED)) {
-                worker_pool_submit(delayed->purgatory->workers,
-                                   &delayed->task);
+                worker_pool_submit(delayed->purgatory->workers, &delayed->task);
                 return;
             }
             break;
@@ -185,8 +184,8 @@ delayed_t *delayed_create(purgatory_t *purgatory, int partitions,
     delayed->purgatory = purgatory;
     delayed->timer.callback = on_deadline;
     delayed->timer.baton = delayed;
-    delayed->waiters = apr_pcalloc(pool, sizeof(*delayed->waiters)
-                                             * (apr_size_t)partitions);
+    delayed->waiters =
+        apr_pcalloc(pool, sizeof(*delayed->waiters) * (apr_size_t)partitions);
     delayed->waiter_max = partitions;
     delayed->state = DELAYED_RUNNING;
     return delayed;

@@ -27,11 +27,11 @@ struct delayed_t {
     worker_task_t task;            /* first */
     int (*ready)(delayed_t *self); /* whether it can be completed */
     void (*complete)(delayed_t *self, int expired); /* answers */
-    void *baton;                   /* the caller's */
+    void *baton;                                    /* the caller's */
 
     /* What follows is delayed.c's. */
     purgatory_t *purgatory;
-    delayed_t *next, *previous;    /* all that wait */
+    delayed_t *next, *previous; /* all that wait */
     base_timer_entry_t timer;
     partition_waiter_t *waiters;
     int waiter_count, waiter_max;

@@ -18,11 +18,11 @@
 #include "protocol/api_versions_response.h"
 #include "storage/read_range.h"
 
-#define KEY_PRODUCE 0
-#define KEY_API_VERSIONS 18
+#define KEY_PRODUCE         0
+#define KEY_API_VERSIONS    18
 #define UNSUPPORTED_VERSION 35 /* the error code */
-#define SIZE_PREFIX 4
-#define EXPECTED_RESPONSE 512 /* bytes; a larger one grows */
+#define SIZE_PREFIX         4
+#define EXPECTED_RESPONSE   512 /* bytes; a larger one grows */
 
 /* Answers ------------------------------------------------------------------ */
 
@@ -45,8 +45,8 @@ static void keep_ranges(request_t *request, const wire_writer_t *out)
     request->range_count = 0;
     if (!out->splice_count)
         return;
-    request->ranges = apr_palloc(request->pool, sizeof(*request->ranges)
-                                                    * out->splice_count);
+    request->ranges =
+        apr_palloc(request->pool, sizeof(*request->ranges) * out->splice_count);
     for (i = 0; i < out->splice_count; i++)
         request->ranges[request->range_count++] =
             out->splices[i].records->ranges;
@@ -56,27 +56,25 @@ static void add_memory(net_part_t *parts, int *count, const uint8_t *data,
                        apr_size_t size)
 {
     if (size)
-        parts[(*count)++] = (net_part_t){ .data = data, .size = size };
+        parts[(*count)++] = (net_part_t){.data = data, .size = size};
 }
 
-static void add_range(net_part_t *parts, int *count,
-                      const read_range_t *range)
+static void add_range(net_part_t *parts, int *count, const read_range_t *range)
 {
     int i;
 
     for (i = 0; i < range->count; i++)
-        parts[(*count)++] = (net_part_t){ .file = range->pieces[i].file,
-                                          .offset = range->pieces[i].position,
-                                          .size = range->pieces[i].size,
-                                          .run = range->size };
+        parts[(*count)++] = (net_part_t){.file = range->pieces[i].file,
+                                         .offset = range->pieces[i].position,
+                                         .size = range->pieces[i].size,
+                                         .run = range->size};
 }
 
 static void send_response(request_t *request, const wire_writer_t *out)
 {
-    net_part_t *parts = apr_palloc(request->pool,
-                                   sizeof(*parts)
-                                       * (1 + (1 + READ_RANGE_MAX_PIECES)
-                                                  * out->splice_count));
+    net_part_t *parts = apr_palloc(
+        request->pool,
+        sizeof(*parts) * (1 + (1 + READ_RANGE_MAX_PIECES) * out->splice_count));
     apr_size_t at = 0;
     int count = 0, i;
 
@@ -102,13 +100,12 @@ static apr_status_t encode_response(request_t *request, wire_writer_t *out,
     header.correlation_id = request->correlation_id;
     wire_writer_init(out, request->pool, EXPECTED_RESPONSE);
     wire_put_int32(out, 0); /* the size, when it is known */
-    response_header_encode(&header, out,
-                           protocol_response_header_version(request->key,
-                                                            version));
+    response_header_encode(
+        &header, out, protocol_response_header_version(request->key, version));
     wire_message_encode(api->response, body, out, version);
     keep_ranges(request, out);
-    if (wire_writer_ok(out)
-        && wire_writer_total(out) - SIZE_PREFIX > APR_INT32_MAX)
+    if (wire_writer_ok(out) &&
+        wire_writer_total(out) - SIZE_PREFIX > APR_INT32_MAX)
         wire_writer_fail(out, TAKHIN_ETOOBIG, api->name, "above 2 GiB");
     if (!wire_writer_ok(out))
         return out->status;
@@ -125,8 +122,10 @@ static void reply_at(request_t *request, const void *body, int16_t version)
         return;
     }
     /* Our own mistake, but the client waits: let it know. */
-    LOG_EVERY(1, api, ERROR, "the response to %s version %d cannot be "
-              "encoded: %s", protocol_api_name(request->key), version,
+    LOG_EVERY(1, api, ERROR,
+              "the response to %s version %d cannot be "
+              "encoded: %s",
+              protocol_api_name(request->key), version,
               wire_writer_error(&out, request->pool));
     release_ranges(request->exchange);
     request_disconnect(request, "its answer cannot be encoded");
@@ -174,13 +173,11 @@ static const char *decode(request_t *request)
     request_header_t header;
     wire_reader_t in;
 
-    wire_reader_init(&in, request->frame, request->frame_length,
-                     request->pool);
+    wire_reader_init(&in, request->frame, request->frame_length, request->pool);
     if (!protocol_request_header_decode(&header, &in)) {
         request->client_id = header.client_id;
         request->body = apr_palloc(request->pool, api->request->size);
-        wire_message_decode(api->request, request->body, &in,
-                            request->version);
+        wire_message_decode(api->request, request->body, &in, request->version);
     }
     if (wire_reader_ok(&in))
         return NULL;
@@ -219,12 +216,11 @@ void request_dispatch(net_exchange_t *exchange)
     const char *why;
 
     if (!row)
-        request_disconnect(request,
-                           apr_psprintf(request->pool,
-                                        "api key %d is not served",
-                                        request->key));
-    else if (request->version < row->min_version
-             || request->version > row->max_version) {
+        request_disconnect(request, apr_psprintf(request->pool,
+                                                 "api key %d is not served",
+                                                 request->key));
+    else if (request->version < row->min_version ||
+             request->version > row->max_version) {
         if (request->key == KEY_API_VERSIONS)
             reply_unsupported_version(request);
         else
@@ -232,8 +228,7 @@ void request_dispatch(net_exchange_t *exchange)
                                apr_psprintf(request->pool,
                                             "%s version %d is not served",
                                             row->name, request->version));
-    }
-    else if ((why = decode(request)))
+    } else if ((why = decode(request)))
         request_disconnect(request, why);
     else
         row->handle(request);

@@ -14,28 +14,28 @@
 #include "protocol/api.h"
 #include "protocol/wire.h"
 
-typedef struct broker_t broker_t;         /* broker/broker.h: what handlers use */
-typedef struct api_row_t api_row_t;       /* api/table.h */
+typedef struct broker_t broker_t;   /* broker/broker.h: what handlers use */
+typedef struct api_row_t api_row_t; /* api/table.h */
 typedef struct request_t request_t;
 
 struct request_t {
     broker_t *broker;
-    connection_t *connection;    /* net/connection.h */
-    net_exchange_t *exchange;    /* the frame and its answer, as net has them */
+    connection_t *connection; /* net/connection.h */
+    net_exchange_t *exchange; /* the frame and its answer, as net has them */
     const api_row_t *api;
-    apr_pool_t *pool;            /* this request's; gone after the answer */
+    apr_pool_t *pool; /* this request's; gone after the answer */
     int16_t key;
     int16_t version;
     int32_t correlation_id;
     wire_string_t client_id;
-    const char *peer_host;       /* the client's address, for logs and records */
-    const char *listener;        /* the listener's name: "PLAINTEXT" */
-    void *body;                  /* decoded: fetch_request_t and so on */
-    const uint8_t *frame;        /* the body points into it: mutable, ours */
+    const char *peer_host; /* the client's address, for logs and records */
+    const char *listener;  /* the listener's name: "PLAINTEXT" */
+    void *body;            /* decoded: fetch_request_t and so on */
+    const uint8_t *frame;  /* the body points into it: mutable, ours */
     apr_size_t frame_length;
-    apr_time_t received;         /* clock_monotonic() when the frame was whole */
-    void *state;                 /* a delayed operation's own */
-    void **ranges;               /* request.c's: the answer's read_range_t */
+    apr_time_t received; /* clock_monotonic() when the frame was whole */
+    void *state;         /* a delayed operation's own */
+    void **ranges;       /* request.c's: the answer's read_range_t */
     int range_count;
 };
 

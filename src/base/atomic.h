@@ -22,8 +22,7 @@ static inline void atomic_set32(atomic_u32_t *word, apr_uint32_t value)
 }
 
 /* Puts VALUE there; returns what was there. */
-static inline apr_uint32_t atomic_swap32(atomic_u32_t *word,
-                                         apr_uint32_t value)
+static inline apr_uint32_t atomic_swap32(atomic_u32_t *word, apr_uint32_t value)
 {
     return apr_atomic_xchg32(word, value);
 }

@@ -26,11 +26,11 @@ struct base_timer_t {
     apr_thread_cond_t *wake;     /* the first deadline changed, or stop */
     apr_thread_cond_t *finished; /* a callback has returned */
     apr_thread_t *thread;
-    apr_os_thread_t id;          /* of the thread, valid once it runs */
-    base_timer_entry_t **heap;        /* 1..count */
+    apr_os_thread_t id;        /* of the thread, valid once it runs */
+    base_timer_entry_t **heap; /* 1..count */
     apr_size_t count, capacity;
     apr_time_t sleeps_until;     /* 0: awake */
-    base_timer_entry_t *running;      /* its callback runs now */
+    base_timer_entry_t *running; /* its callback runs now */
     int awaited;                 /* someone waits for FINISHED */
     int stop;
 };
@@ -56,9 +56,8 @@ static void heap_down(base_timer_t *timer, base_timer_entry_t *entry)
 {
     apr_size_t at = entry->place, child;
     while ((child = at * 2) <= timer->count) {
-        if (child < timer->count
-            && timer->heap[child + 1]->deadline
-                   < timer->heap[child]->deadline)
+        if (child < timer->count &&
+            timer->heap[child + 1]->deadline < timer->heap[child]->deadline)
             child++;
         if (timer->heap[child]->deadline >= entry->deadline)
             break;
@@ -72,8 +71,8 @@ static void heap_add(base_timer_t *timer, base_timer_entry_t *entry)
 {
     if (timer->count + 1 >= timer->capacity) {
         timer->capacity *= 2;
-        timer->heap = realloc(timer->heap,
-                                timer->capacity * sizeof(*timer->heap));
+        timer->heap =
+            realloc(timer->heap, timer->capacity * sizeof(*timer->heap));
         TAKHIN_ASSERT(timer->heap);
     }
     entry->place = ++timer->count;
@@ -119,12 +118,11 @@ static void *APR_THREAD_FUNC timer_main(apr_thread_t *thread, void *baton)
     timer->id = apr_os_thread_current();
     while (!timer->stop) {
         apr_time_t now = clock_monotonic();
-        apr_time_t first = timer->count ? timer->heap[1]->deadline
-                                          : APR_INT64_MAX;
+        apr_time_t first =
+            timer->count ? timer->heap[1]->deadline : APR_INT64_MAX;
         if (first <= now) {
             fire(timer);
-        }
-        else {
+        } else {
             apr_interval_time_t sleep = first - now;
             timer->sleeps_until = first;
             if (first == APR_INT64_MAX)
@@ -148,12 +146,12 @@ apr_status_t base_timer_create(base_timer_t **out, apr_pool_t *pool)
     timer->capacity = TIMER_FIRST_CAPACITY;
     timer->heap = malloc(timer->capacity * sizeof(*timer->heap));
     TAKHIN_ASSERT(timer->heap);
-    if ((rv = apr_thread_mutex_create(&timer->mutex,
-                                      APR_THREAD_MUTEX_DEFAULT, pool))
-        || (rv = apr_thread_cond_create(&timer->wake, pool))
-        || (rv = apr_thread_cond_create(&timer->finished, pool))
-        || (rv = apr_thread_create(&timer->thread, NULL, timer_main,
-                                   timer, pool))) {
+    if ((rv = apr_thread_mutex_create(&timer->mutex, APR_THREAD_MUTEX_DEFAULT,
+                                      pool)) ||
+        (rv = apr_thread_cond_create(&timer->wake, pool)) ||
+        (rv = apr_thread_cond_create(&timer->finished, pool)) ||
+        (rv = apr_thread_create(&timer->thread, NULL, timer_main, timer,
+                                pool))) {
         free(timer->heap);
         return rv;
     }
@@ -179,7 +177,7 @@ void base_timer_stop(base_timer_t *timer)
 }
 
 void base_timer_start(base_timer_t *timer, base_timer_entry_t *entry,
-                 apr_interval_time_t delay)
+                      apr_interval_time_t delay)
 {
     apr_time_t now = clock_monotonic();
 
@@ -205,12 +203,11 @@ int base_timer_cancel(base_timer_t *timer, base_timer_entry_t *entry)
     prevented = entry->place != 0;
     if (prevented)
         heap_remove(timer, entry);
-    while (timer->running == entry
-           && !apr_os_thread_equal(timer->id, apr_os_thread_current())) {
+    while (timer->running == entry &&
+           !apr_os_thread_equal(timer->id, apr_os_thread_current())) {
         timer->awaited = 1;
         apr_thread_cond_wait(timer->finished, timer->mutex);
     }
     apr_thread_mutex_unlock(timer->mutex);
     return prevented;
 }
-

@@ -15,14 +15,14 @@ typedef struct base_timer_t base_timer_t;
 
 /*
  * One deadline. The caller owns the memory, fills in CALLBACK and BATON, zeroes
- * the rest, and keeps it until the callback has begun or base_timer_cancel said that
- * it won't; a callback may free it or start it again.
+ * the rest, and keeps it until the callback has begun or base_timer_cancel said
+ * that it won't; a callback may free it or start it again.
  */
 typedef struct base_timer_entry_t {
     void (*callback)(void *baton); /* runs in the timer's thread */
     void *baton;
-    apr_time_t deadline;           /* clock_monotonic(), in microseconds */
-    apr_size_t place;              /* in the heap, from 1; 0: not started */
+    apr_time_t deadline; /* clock_monotonic(), in microseconds */
+    apr_size_t place;    /* in the heap, from 1; 0: not started */
 } base_timer_entry_t;
 
 /* Creates the timer with its thread. It lives until base_timer_stop. */
@@ -35,7 +35,7 @@ void base_timer_stop(base_timer_t *timer);
 /* Calls ENTRY back in DELAY microseconds (at once if not above 0). An entry
  * that is started already is moved. Any thread. */
 void base_timer_start(base_timer_t *timer, base_timer_entry_t *entry,
-                 apr_interval_time_t delay);
+                      apr_interval_time_t delay);
 
 /*
  * Stops ENTRY. When it returns, the callback will not run and is not running,

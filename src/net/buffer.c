@@ -10,8 +10,8 @@
 #include <stdlib.h>
 
 #define FIRST_SHIFT 14 /* 16 KiB */
-#define CLASSES 9      /* up to 4 MiB */
-#define MAX_CACHED (32 * 1024 * 1024)
+#define CLASSES     9  /* up to 4 MiB */
+#define MAX_CACHED  (32 * 1024 * 1024)
 
 struct net_buffers_t {
     apr_thread_mutex_t *mutex;
@@ -26,7 +26,7 @@ static int class_for(apr_size_t capacity)
     int class = 0;
 
     while (class < CLASSES && ((apr_size_t)1 << (FIRST_SHIFT + class)) < whole)
-        class++;
+        class ++;
     return class;
 }
 
@@ -39,8 +39,8 @@ static apr_size_t whole_size(int class, apr_size_t capacity)
 apr_status_t net_buffers_create(net_buffers_t **buffers, apr_pool_t *pool)
 {
     *buffers = apr_pcalloc(pool, sizeof(**buffers));
-    return apr_thread_mutex_create(&(*buffers)->mutex,
-                                   APR_THREAD_MUTEX_DEFAULT, pool);
+    return apr_thread_mutex_create(&(*buffers)->mutex, APR_THREAD_MUTEX_DEFAULT,
+                                   pool);
 }
 
 net_buffer_t *net_buffer_lease(net_buffers_t *buffers, apr_size_t capacity)
@@ -108,7 +108,7 @@ static net_buffer_t *take_down_to(net_buffers_t *buffers, apr_size_t keep)
     net_buffer_t *taken = NULL;
     int class;
 
-    for (class = CLASSES - 1; class >= 0; class--) {
+    for (class = CLASSES - 1; class >= 0; class --) {
         net_buffer_t *buffer;
         while (buffers->cached > keep && (buffer = buffers->free[class])) {
             buffers->free[class] = buffer->next;

@@ -16,9 +16,9 @@ typedef struct net_buffers_t net_buffers_t; /* the cache */
 
 typedef struct net_buffer_t net_buffer_t;
 struct net_buffer_t {
-    net_buffer_t *next;   /* the cache's */
-    apr_size_t capacity;  /* of DATA */
-    apr_size_t used;      /* bytes in DATA */
+    net_buffer_t *next;  /* the cache's */
+    apr_size_t capacity; /* of DATA */
+    apr_size_t used;     /* bytes in DATA */
     int references;
     uint8_t data[];
 };

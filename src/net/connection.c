@@ -30,17 +30,19 @@
 
 #include <string.h>
 
-#include "base/assert.h"
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/logger.h"
 #include "net/internal.h"
 
 #define FRAME_PREFIX 4          /* the size that precedes each frame */
-#define FRAME_MIN 8             /* key, version, correlation id */
-#define FRAME_LARGE (8 * 1024)  /* above it a read ends where the frame ends */
-#define FRAME_FIRST (1024 * 1024) /* no more than this is allocated because of
-                                   what a size claims; then as bytes come */
+#define FRAME_MIN    8          /* key, version, correlation id */
+#define FRAME_LARGE  (8 * 1024) /* above it a read ends where the frame ends */
 #define FLOOD_BUFFER (64 * 1024 - 64)
+
+/* No more than this is allocated because of what a size claims; then as bytes
+ * come. */
+#define FRAME_FIRST (1024 * 1024)
 
 /* Owner changes ---------------------------------------------------------- */
 
@@ -69,9 +71,8 @@ void connection_kick(connection_t *connection)
                     worker_pool_submit(server->workers, &connection->task);
                     return;
                 }
-            }
-            else if (atomic_cas32(owner, CONNECTION_PARKED,
-                                  CONNECTION_LEAVING)) {
+            } else if (atomic_cas32(owner, CONNECTION_PARKED,
+                                    CONNECTION_LEAVING)) {
                 server_post(server, connection);
                 return;
             }
@@ -166,8 +167,8 @@ static int run_closed(connection_t *connection)
 static apr_uint32_t expiry(const connection_t *connection, int in_frame)
 {
     const net_options_t *options = &connection->server->options;
-    apr_interval_time_t time = in_frame ? options->stall_time
-                                        : options->idle_time;
+    apr_interval_time_t time =
+        in_frame ? options->stall_time : options->idle_time;
     apr_uint32_t tick;
 
     if (time <= 0)
@@ -201,24 +202,17 @@ static int park(connection_t *connection, apr_int16_t events)
 
 /* Frames ----------------------------------------------------------------- */
 
-static apr_int32_t read_size(const uint8_t *bytes)
-{
-    return (apr_int32_t)((apr_uint32_t)bytes[0] << 24
-                         | (apr_uint32_t)bytes[1] << 16
-                         | (apr_uint32_t)bytes[2] << 8 | bytes[3]);
-}
-
 /* Sets *LENGTH to the length of the next frame, 0 when that isn't known yet;
  * returns what is wrong with it, or NULL. */
 static const char *next_length(const connection_t *connection,
                                apr_size_t *length)
 {
-    apr_int32_t size;
+    int32_t size;
 
     *length = 0;
     if (input_left(connection) < FRAME_PREFIX)
         return NULL;
-    size = read_size(connection->input->data + connection->input_at);
+    size = bytes_get_i32(connection->input->data + connection->input_at);
     if (size < 0)
         return "a frame of negative size";
     if (size < FRAME_MIN)
@@ -257,9 +251,9 @@ static int may_begin(const connection_t *connection, int overlaps)
 
     if (!connection->first)
         return 1;
-    return overlaps && connection->last->overlaps
-           && connection->outstanding < options->max_outstanding
-           && connection->outstanding_bytes < options->max_outstanding_bytes;
+    return overlaps && connection->last->overlaps &&
+           connection->outstanding < options->max_outstanding &&
+           connection->outstanding_bytes < options->max_outstanding_bytes;
 }
 
 static void dispatch(connection_t *connection, apr_size_t length, int overlaps)
@@ -275,8 +269,8 @@ static void dispatch(connection_t *connection, apr_size_t length, int overlaps)
     exchange->overlaps = overlaps;
     exchange->input = connection->input;
     exchange->input->references++;
-    exchange->frame = connection->input->data + connection->input_at
-                      + FRAME_PREFIX;
+    exchange->frame =
+        connection->input->data + connection->input_at + FRAME_PREFIX;
     exchange->frame_length = length;
     exchange->received = clock_monotonic();
     exchange->next = NULL;
@@ -312,11 +306,10 @@ static const char *dispatch_frames(connection_t *connection)
             return why;
         if (!length || input_left(connection) < FRAME_PREFIX + length)
             return NULL;
-        overlaps = options->overlaps
-                   && options->overlaps(connection->input->data
-                                            + connection->input_at
-                                            + FRAME_PREFIX,
-                                        length);
+        overlaps = options->overlaps &&
+                   options->overlaps(connection->input->data +
+                                         connection->input_at + FRAME_PREFIX,
+                                     length);
         if (!may_begin(connection, overlaps)) {
             connection->held = 1;
             return NULL;
@@ -364,15 +357,14 @@ static apr_status_t prepare_read(connection_t *connection, apr_size_t *ask)
         apr_size_t step = left * 2 > FRAME_FIRST ? left * 2 : FRAME_FIRST;
         expected = FRAME_PREFIX + length;
         rv = make_room(connection, expected < step ? expected : step);
-    }
-    else {
-        expected = connection->last_frame < FRAME_FIRST
-                       ? connection->last_frame : FRAME_FIRST;
+    } else {
+        expected = connection->last_frame < FRAME_FIRST ? connection->last_frame
+                                                        : FRAME_FIRST;
         if (connection->flood && expected < FLOOD_BUFFER)
             rv = make_room(connection, FLOOD_BUFFER);
         else
-            rv = make_room(connection, expected > FRAME_LARGE
-                                           ? expected : FRAME_LARGE);
+            rv = make_room(connection,
+                           expected > FRAME_LARGE ? expected : FRAME_LARGE);
     }
     if (rv)
         return rv;
@@ -391,15 +383,15 @@ static apr_status_t read_some(connection_t *connection)
     if (rv)
         return rv;
     got = ask;
-    rv = apr_socket_recv(connection->socket,
-                         (char *)connection->input->data
-                             + connection->input->used, &got);
+    rv = apr_socket_recv(
+        connection->socket,
+        (char *)connection->input->data + connection->input->used, &got);
     connection->turns++;
     connection->readable = rv == APR_SUCCESS && got == ask;
     if (rv)
         return rv;
-    connection->flood = got == ask && ask <= FLOOD_BUFFER
-                        && connection->last_frame < FRAME_LARGE;
+    connection->flood = got == ask && ask <= FLOOD_BUFFER &&
+                        connection->last_frame < FRAME_LARGE;
     connection->input->used += got;
     atomic_add64(&connection->server->counters.bytes_in, (apr_int64_t)got);
     return APR_SUCCESS;
@@ -415,8 +407,8 @@ static apr_status_t linger(connection_t *connection)
 
     if (worker_pool_is_nested())
         return APR_EAGAIN;
-    if (connection->first || !server->options.linger_time
-        || !worker_pool_linger_begin(server->workers))
+    if (connection->first || !server->options.linger_time ||
+        !worker_pool_linger_begin(server->workers))
         return APR_SUCCESS; /* then the read itself will tell */
     connection->poll.reqevents = APR_POLLIN;
     rv = apr_poll(&connection->poll, 1, &ready, server->options.linger_time);

@@ -33,26 +33,26 @@ typedef struct {
 
 struct net_exchange_t {
     connection_t *connection;
-    apr_pool_t *pool;         /* cleared after the answer */
-    uint8_t *frame;           /* without its size; writable */
+    apr_pool_t *pool; /* cleared after the answer */
+    uint8_t *frame;   /* without its size; writable */
     apr_size_t frame_length;
-    apr_time_t received;      /* clock_monotonic() when it was whole */
-    void *room;               /* net_options_t.room_size bytes, as the last
-                                 exchange left them */
+    apr_time_t received; /* clock_monotonic() when it was whole */
+    void *room;          /* net_options_t.room_size bytes, as the last exchange
+                            left them */
 
     /* What follows is net's own. */
     net_exchange_t *next;
     atomic_u32_t phase;
-    int overlaps;             /* others of its kind may follow at once */
-    struct net_buffer_t *input; /* holds FRAME */
+    int overlaps;                /* others of its kind may follow at once */
+    struct net_buffer_t *input;  /* holds FRAME */
     struct net_buffer_t *copied; /* file parts too small for sendfile */
     net_part_t *parts;
     int part_count;
-    int part;                 /* the first that is not sent whole */
-    apr_size_t part_sent;     /* bytes of it that are sent */
-    int zero_copied;          /* a part went from file to socket directly */
+    int part;             /* the first that is not sent whole */
+    apr_size_t part_sent; /* bytes of it that are sent */
+    int zero_copied;      /* a part went from file to socket directly */
     void (*release)(net_exchange_t *exchange);
-    const char *why;          /* to disconnect */
+    const char *why; /* to disconnect */
 };
 
 /*

@@ -42,45 +42,44 @@ typedef enum {
 
 #define CONNECTION_PEER_SIZE 56
 
-/* An idle connection is this, an apr_socket_t and what the kernel has. Slots are
- * used again and never freed before the server, so that a late kick finds a
- * connection, if perhaps another one, which does no harm. */
+/* An idle connection is this, an apr_socket_t and what the kernel has. Slots
+ * are used again and never freed before the server, so that a late kick finds
+ * a connection, if perhaps another one, which does no harm. */
 struct connection_t {
-    worker_task_t task;          /* first; also the link in the listener's
-                                    queue and among the free slots */
-    atomic_u32_t owner;          /* connection_owner_t; anyone */
-    atomic_u32_t expires;        /* when parked: the server_tick at which it
-                                    has been silent for too long, or 0; the
-                                    listener reads it */
+    worker_task_t task;   /* first; also the link in the listener's queue and
+                             among the free slots */
+    atomic_u32_t owner;   /* connection_owner_t; anyone */
+    atomic_u32_t expires; /* when parked: the server_tick at which it has been
+                             silent for too long, or 0; the listener reads it */
     net_server_t *server;
     apr_socket_t *socket;
-    apr_pollfd_t poll;           /* in the pollset by reference */
+    apr_pollfd_t poll; /* in the pollset by reference */
 
-    net_buffer_t *input;         /* what was read and is not dispatched */
-    apr_size_t input_at;         /* where the next frame begins in it */
-    apr_size_t last_frame;       /* its size: the next is likely alike */
-    net_exchange_t *first;       /* in progress, in the order of arrival */
+    net_buffer_t *input;   /* what was read and is not dispatched */
+    apr_size_t input_at;   /* where the next frame begins in it */
+    apr_size_t last_frame; /* its size: the next is likely alike */
+    net_exchange_t *first; /* in progress, in the order of arrival */
     net_exchange_t *last;
-    net_exchange_t *spare;       /* kept for the next frame while running */
+    net_exchange_t *spare; /* kept for the next frame while running */
     int outstanding;
     apr_size_t outstanding_bytes;
-    int turns;                   /* reads since a worker took it up */
+    int turns; /* reads since a worker took it up */
 
-    unsigned readable : 1;       /* the socket likely has something */
-    unsigned flood : 1;          /* the last read filled its buffer */
-    unsigned held : 1;           /* a whole frame waits for its turn */
-    unsigned expired : 1;        /* silent for too long */
-    unsigned doomed : 1;         /* cannot be polled; that was logged */
-    unsigned closed : 1;         /* the socket is; exchanges may not be */
+    unsigned readable : 1; /* the socket likely has something */
+    unsigned flood : 1;    /* the last read filled its buffer */
+    unsigned held : 1;     /* a whole frame waits for its turn */
+    unsigned expired : 1;  /* silent for too long */
+    unsigned doomed : 1;   /* cannot be polled; that was logged */
+    unsigned closed : 1;   /* the socket is; exchanges may not be */
     unsigned corked : 1;
-    uint8_t listener;            /* index */
+    uint8_t listener; /* index */
     char peer[CONNECTION_PEER_SIZE];
     char peer_host[CONNECTION_PEER_SIZE - 6];
     void *user;
 };
 
-#define SERVER_MAX_SOCKETS 32
-#define SERVER_SLOTS_A_CHUNK 64
+#define SERVER_MAX_SOCKETS        32
+#define SERVER_SLOTS_A_CHUNK      64
 #define SERVER_MAX_FREE_EXCHANGES 256
 
 typedef struct {
@@ -102,31 +101,31 @@ struct net_server_t {
     apr_pool_t *pool;
     worker_pool_t *workers;
     net_buffers_t *buffers;
-    apr_port_t *ports;            /* one a listener */
+    apr_port_t *ports; /* one a listener */
 
-    apr_thread_mutex_t *mutex;    /* guards the lists below */
-    apr_thread_cond_t *emptied;   /* the last connection closed */
+    apr_thread_mutex_t *mutex;  /* guards the lists below */
+    apr_thread_cond_t *emptied; /* the last connection closed */
     apr_pool_t *slot_pool;
     server_chunk_t *chunks;
     connection_t *free_slots;
     net_exchange_t *free_exchanges;
     int free_exchange_count;
-    connection_t *posted;         /* the listener's queue; newest first */
+    connection_t *posted; /* the listener's queue; newest first */
 
-    atomic_u32_t stopping;        /* nothing new is begun */
-    atomic_u32_t forced;          /* connections close at once */
-    atomic_u32_t ended;           /* the listener ends */
+    atomic_u32_t stopping; /* nothing new is begun */
+    atomic_u32_t forced;   /* connections close at once */
+    atomic_u32_t ended;    /* the listener ends */
 
     /* The listener's own. */
     apr_thread_t *thread;
     apr_pollset_t *pollset;
-    int shared;                   /* workers may change the pollset */
+    int shared; /* workers may change the pollset */
     const char *pollset_name;
     server_socket_t sockets[SERVER_MAX_SOCKETS];
     int socket_count;
     int accepting;
-    apr_pool_t *accept_pool;      /* cleared after each accept */
-    apr_time_t accept_again;      /* paused until then: no descriptors */
+    apr_pool_t *accept_pool; /* cleared after each accept */
+    apr_time_t accept_again; /* paused until then: no descriptors */
     apr_interval_time_t sweep_interval;
     apr_time_t next_sweep;
 };

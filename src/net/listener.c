@@ -18,12 +18,12 @@
 #include "base/logger.h"
 #include "net/socket.h"
 
-#define POLL_RESULTS 1024       /* events a poll reports at most */
-#define QUEUED_CAPACITY 16384   /* a pollset that must know its size */
+#define POLL_RESULTS     1024  /* events a poll reports at most */
+#define QUEUED_CAPACITY  16384 /* a pollset that must know its size */
 #define ACCEPTS_IN_A_ROW 64
-#define ACCEPT_PAUSE apr_time_from_msec(100)
-#define SWEEP_MAX apr_time_from_sec(10)
-#define SWEEP_MIN apr_time_from_msec(10)
+#define ACCEPT_PAUSE     apr_time_from_msec(100)
+#define SWEEP_MAX        apr_time_from_sec(10)
+#define SWEEP_MIN        apr_time_from_msec(10)
 
 /* Opening ---------------------------------------------------------------- */
 
@@ -55,12 +55,12 @@ static apr_status_t open_socket(net_server_t *server, apr_sockaddr_t *address,
     if (address->family != APR_INET) /* some systems allow only one of both */
         apr_socket_opt_set(socket, APR_IPV6_V6ONLY, !dual);
     set_port(address, server->ports[listener]);
-    if ((rv = net_socket_set_exclusive(socket))
-        || (rv = apr_socket_bind(socket, address))
-        || (rv = apr_socket_listen(socket, server->options.backlog))
-        || (rv = apr_socket_opt_set(socket, APR_SO_NONBLOCK, 1))
-        || (rv = apr_socket_timeout_set(socket, 0))
-        || (rv = apr_socket_addr_get(&bound, APR_LOCAL, socket))) {
+    if ((rv = net_socket_set_exclusive(socket)) ||
+        (rv = apr_socket_bind(socket, address)) ||
+        (rv = apr_socket_listen(socket, server->options.backlog)) ||
+        (rv = apr_socket_opt_set(socket, APR_SO_NONBLOCK, 1)) ||
+        (rv = apr_socket_timeout_set(socket, 0)) ||
+        (rv = apr_socket_addr_get(&bound, APR_LOCAL, socket))) {
         apr_socket_close(socket);
         return rv;
     }
@@ -84,9 +84,8 @@ static int has_ipv6(apr_pool_t *pool)
     apr_socket_t *socket;
     int has;
 
-    if (apr_sockaddr_info_get(&address, "::", APR_INET6, 0, 0, pool)
-        || apr_socket_create(&socket, APR_INET6, SOCK_STREAM, APR_PROTO_TCP,
-                             pool))
+    if (apr_sockaddr_info_get(&address, "::", APR_INET6, 0, 0, pool) ||
+        apr_socket_create(&socket, APR_INET6, SOCK_STREAM, APR_PROTO_TCP, pool))
         return 0;
     has = !apr_socket_bind(socket, address);
     apr_socket_close(socket);
@@ -107,8 +106,8 @@ static apr_status_t open_everywhere(net_server_t *server, int listener)
         family = APR_INET6;
     }
 #endif
-    if ((rv = apr_sockaddr_info_get(&address, host, family, 0, 0,
-                                    server->pool)))
+    if ((rv =
+             apr_sockaddr_info_get(&address, host, family, 0, 0, server->pool)))
         return rv;
     return open_socket(server, address, 1, listener);
 }
@@ -140,32 +139,31 @@ static apr_status_t create_pollset(net_server_t *server)
         net_pollset_mode_t mode;
         apr_uint32_t flags;
     } ways[] = {
-        { NET_POLLSET_SHARED, APR_POLLSET_THREADSAFE | APR_POLLSET_NOCOPY },
-        { NET_POLLSET_SHARED, APR_POLLSET_THREADSAFE },
-        { NET_POLLSET_QUEUED, APR_POLLSET_NOCOPY },
-        { NET_POLLSET_QUEUED, 0 },
+        {NET_POLLSET_SHARED, APR_POLLSET_THREADSAFE | APR_POLLSET_NOCOPY},
+        {NET_POLLSET_SHARED, APR_POLLSET_THREADSAFE},
+        {NET_POLLSET_QUEUED, APR_POLLSET_NOCOPY},
+        {NET_POLLSET_QUEUED, 0},
     };
     net_pollset_mode_t wanted = server->options.pollset;
     apr_status_t rv = APR_ENOTIMPL;
     unsigned i;
 
     for (i = 0; i < sizeof(ways) / sizeof(*ways) && rv; i++) {
-        apr_uint32_t size = ways[i].flags & APR_POLLSET_NOCOPY
-                                ? POLL_RESULTS : QUEUED_CAPACITY;
+        apr_uint32_t size =
+            ways[i].flags & APR_POLLSET_NOCOPY ? POLL_RESULTS : QUEUED_CAPACITY;
         if (wanted != NET_POLLSET_AUTO && wanted != ways[i].mode)
             continue;
         server->shared = ways[i].mode == NET_POLLSET_SHARED;
         rv = apr_pollset_create(&server->pollset, size, server->pool,
-                                ways[i].flags | APR_POLLSET_WAKEABLE
-                                    | APR_POLLSET_NODEFAULT);
+                                ways[i].flags | APR_POLLSET_WAKEABLE |
+                                    APR_POLLSET_NODEFAULT);
         if (rv)
             rv = apr_pollset_create(&server->pollset, size, server->pool,
                                     ways[i].flags | APR_POLLSET_WAKEABLE);
     }
     if (!rv)
         server->pollset_name =
-            apr_pstrcat(server->pool,
-                        apr_pollset_method_name(server->pollset),
+            apr_pstrcat(server->pool, apr_pollset_method_name(server->pollset),
                         server->shared ? ", shared" : ", queued", NULL);
     return rv;
 }
@@ -212,13 +210,12 @@ apr_status_t listener_open(net_server_t *server, const char **error,
     int i;
 
     for (i = 0; i < server->options.listener_count; i++) {
-        const net_listener_options_t *listener =
-            &server->options.listeners[i];
+        const net_listener_options_t *listener = &server->options.listeners[i];
         if ((rv = open_listener(server, i))) {
-            *error = apr_psprintf(pool, "cannot listen on %s:%d (%s): %s",
-                                  listener->host ? listener->host : "",
-                                  listener->port, listener->name,
-                                  LOG_STATUS(rv));
+            *error =
+                apr_psprintf(pool, "cannot listen on %s:%d (%s): %s",
+                             listener->host ? listener->host : "",
+                             listener->port, listener->name, LOG_STATUS(rv));
             return rv;
         }
     }
@@ -235,9 +232,9 @@ static void note_peer(connection_t *connection, apr_socket_t *accepted)
 
     strcpy(connection->peer_host, "?");
     strcpy(connection->peer, "?");
-    if (!apr_socket_addr_get(&peer, APR_REMOTE, accepted)
-        && !apr_sockaddr_ip_getbuf(connection->peer_host,
-                                   sizeof(connection->peer_host), peer))
+    if (!apr_socket_addr_get(&peer, APR_REMOTE, accepted) &&
+        !apr_sockaddr_ip_getbuf(connection->peer_host,
+                                sizeof(connection->peer_host), peer))
         apr_snprintf(connection->peer, sizeof(connection->peer),
                      strchr(connection->peer_host, ':') ? "[%s]:%d" : "%s:%d",
                      connection->peer_host, peer->port);
@@ -269,10 +266,10 @@ static apr_status_t take_over(net_server_t *server, connection_t *connection,
     apr_os_sock_t descriptor, none = (apr_os_sock_t)-1;
     apr_status_t rv;
 
-    if ((rv = apr_os_sock_get(&descriptor, accepted))
-        || (rv = apr_os_sock_put(&connection->socket, &descriptor,
-                                 server->slot_pool))
-        || (rv = apr_os_sock_put(&accepted, &none, server->accept_pool)))
+    if ((rv = apr_os_sock_get(&descriptor, accepted)) ||
+        (rv = apr_os_sock_put(&connection->socket, &descriptor,
+                              server->slot_pool)) ||
+        (rv = apr_os_sock_put(&accepted, &none, server->accept_pool)))
         return rv;
     return apr_socket_timeout_set(connection->socket, 0);
 }
@@ -301,8 +298,7 @@ static void enter(net_server_t *server, connection_t *connection,
         LOG_EVERY(1, net, ERROR, "cannot poll the connection from %s: %s",
                   connection->peer, LOG_STATUS(rv));
         connection->doomed = 1;
-    }
-    else {
+    } else {
         if (atomic_cas32(&connection->owner, from, CONNECTION_PARKED))
             return;
         apr_pollset_remove(server->pollset, &connection->poll);
@@ -315,8 +311,8 @@ static void begin(net_server_t *server, apr_socket_t *accepted, int listener)
 {
     connection_t *connection;
 
-    if (atomic_get64(&server->counters.open)
-        >= (apr_uint64_t)server->options.max_connections) {
+    if (atomic_get64(&server->counters.open) >=
+        (apr_uint64_t)server->options.max_connections) {
         atomic_add64(&server->counters.refused, 1);
         LOG_EVERY(1, net, WARN, "a connection is refused: %d are open",
                   server->options.max_connections);
@@ -349,8 +345,8 @@ static void accept_some(net_server_t *server, server_socket_t *from)
 
     for (i = 0; i < ACCEPTS_IN_A_ROW; i++) {
         apr_socket_t *accepted;
-        apr_status_t rv = apr_socket_accept(&accepted, from->socket,
-                                            server->accept_pool);
+        apr_status_t rv =
+            apr_socket_accept(&accepted, from->socket, server->accept_pool);
         if (!rv)
             begin(server, accepted, from->listener);
         apr_pool_clear(server->accept_pool); /* closes what was not taken */
@@ -387,8 +383,7 @@ static void handle_event(net_server_t *server, const apr_pollfd_t *event)
         if (claim(server, connection)) {
             connection->readable = (event->rtnevents & APR_POLLIN) != 0;
             worker_pool_submit(server->workers, &connection->task);
-        }
-        else if (server->shared)
+        } else if (server->shared)
             apr_thread_yield(); /* on its way in or out: see server_park */
         return;
     }

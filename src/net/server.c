@@ -41,8 +41,7 @@ connection_t *server_take_slot(net_server_t *server)
 
     apr_thread_mutex_lock(server->mutex);
     if (!server->free_slots) {
-        server_chunk_t *chunk = apr_pcalloc(server->slot_pool,
-                                            sizeof(*chunk));
+        server_chunk_t *chunk = apr_pcalloc(server->slot_pool, sizeof(*chunk));
         int i;
         for (i = SERVER_SLOTS_A_CHUNK - 1; i >= 0; i--) {
             chunk->slots[i].server = server;
@@ -85,8 +84,8 @@ void server_each_slot(net_server_t *server,
 
 void server_closed(net_server_t *server)
 {
-    if (atomic_add64(&server->counters.open, -1)
-        || !atomic_get32(&server->stopping))
+    if (atomic_add64(&server->counters.open, -1) ||
+        !atomic_get32(&server->stopping))
         return;
     apr_thread_mutex_lock(server->mutex);
     apr_thread_cond_signal(server->emptied);
@@ -115,8 +114,7 @@ int server_park(net_server_t *server, connection_t *connection,
         if (atomic_cas32(owner, CONNECTION_RUNNING, CONNECTION_PARKED))
             return 1;
         server_unpark(server, connection);
-    }
-    else if (atomic_cas32(owner, CONNECTION_RUNNING, CONNECTION_ENTERING)) {
+    } else if (atomic_cas32(owner, CONNECTION_RUNNING, CONNECTION_ENTERING)) {
         server_post(server, connection);
         return 1;
     }
@@ -180,9 +178,10 @@ static void limit_connections(net_options_t *options)
     if (options->max_connections <= most)
         return;
     if (options->max_connections < APR_INT32_MAX)
-        LOG_WARN(net, "at most %d connections instead of %d: the system "
-                 "allows %d open files", most, options->max_connections,
-                 descriptors);
+        LOG_WARN(net,
+                 "at most %d connections instead of %d: the system "
+                 "allows %d open files",
+                 most, options->max_connections, descriptors);
     options->max_connections = most;
 }
 
@@ -199,15 +198,15 @@ static apr_status_t create(net_server_t **out, const net_options_t *options,
     server->pool = pool;
     server->options = *options;
     limit_connections(&server->options);
-    server->ports = apr_pcalloc(pool, sizeof(*server->ports)
-                                          * (options->listener_count + 1));
+    server->ports = apr_pcalloc(pool, sizeof(*server->ports) *
+                                          (options->listener_count + 1));
     *out = server;
-    if ((rv = apr_thread_mutex_create(&server->mutex,
-                                      APR_THREAD_MUTEX_DEFAULT, pool))
-        || (rv = apr_thread_cond_create(&server->emptied, pool))
-        || (rv = net_buffers_create(&server->buffers, pool))
-        || (rv = apr_pool_create(&server->slot_pool, pool))
-        || (rv = apr_pool_create(&server->accept_pool, pool)))
+    if ((rv = apr_thread_mutex_create(&server->mutex, APR_THREAD_MUTEX_DEFAULT,
+                                      pool)) ||
+        (rv = apr_thread_cond_create(&server->emptied, pool)) ||
+        (rv = net_buffers_create(&server->buffers, pool)) ||
+        (rv = apr_pool_create(&server->slot_pool, pool)) ||
+        (rv = apr_pool_create(&server->accept_pool, pool)))
         return rv;
     apr_pool_pre_cleanup_register(pool, server, destroy);
     return APR_SUCCESS;
@@ -222,16 +221,16 @@ apr_status_t net_server_open(net_server_t **out, const net_options_t *options,
     TAKHIN_ASSERT(options->dispatch && options->workers > 0);
     net_socket_init();
     *error = NULL;
-    if (!(rv = create(&server, options, pool))
-        && !(rv = listener_open(server, error, pool))
-        && !(rv = worker_pool_create(&server->workers, options->workers,
-                                     server->pool))) {
+    if (!(rv = create(&server, options, pool)) &&
+        !(rv = listener_open(server, error, pool)) &&
+        !(rv = worker_pool_create(&server->workers, options->workers,
+                                  server->pool))) {
         *out = server;
         return APR_SUCCESS;
     }
     if (!*error)
-        *error = apr_psprintf(pool, "the network cannot start: %s",
-                              LOG_STATUS(rv));
+        *error =
+            apr_psprintf(pool, "the network cannot start: %s", LOG_STATUS(rv));
     if (server)
         apr_pool_destroy(server->pool);
     return rv;
@@ -249,8 +248,7 @@ apr_status_t net_server_start(net_server_t **out, const net_options_t *options,
 
     if (rv || !(rv = net_server_accept(*out)))
         return rv;
-    *error = apr_psprintf(pool, "the network cannot start: %s",
-                          LOG_STATUS(rv));
+    *error = apr_psprintf(pool, "the network cannot start: %s", LOG_STATUS(rv));
     net_server_stop(*out, 0);
     return rv;
 }
@@ -267,8 +265,8 @@ static void wait_until_empty(net_server_t *server, apr_interval_time_t limit)
     apr_time_t end = clock_monotonic() + limit, now;
 
     apr_thread_mutex_lock(server->mutex);
-    while (atomic_get64(&server->counters.open)
-           && (now = clock_monotonic()) < end)
+    while (atomic_get64(&server->counters.open) &&
+           (now = clock_monotonic()) < end)
         apr_thread_cond_timedwait(server->emptied, server->mutex, end - now);
     apr_thread_mutex_unlock(server->mutex);
 }

@@ -19,16 +19,16 @@
 typedef struct net_server_t net_server_t;
 
 typedef struct {
-    const char *name;  /* "PLAINTEXT" */
-    const char *host;  /* "" or "[::]": every address, IPv4 and IPv6 */
-    apr_port_t port;   /* 0: any; net_server_port tells which */
+    const char *name; /* "PLAINTEXT" */
+    const char *host; /* "" or "[::]": every address, IPv4 and IPv6 */
+    apr_port_t port;  /* 0: any; net_server_port tells which */
 } net_listener_options_t;
 
 /* How a connection goes back to the pollset. */
 typedef enum {
-    NET_POLLSET_AUTO,  /* shared if the system can */
-    NET_POLLSET_SHARED,/* workers change the pollset themselves */
-    NET_POLLSET_QUEUED /* only the listener does: a queue and a wake-up */
+    NET_POLLSET_AUTO,   /* shared if the system can */
+    NET_POLLSET_SHARED, /* workers change the pollset themselves */
+    NET_POLLSET_QUEUED  /* only the listener does: a queue and a wake-up */
 } net_pollset_mode_t;
 
 /* All of it is copied but what pointers point to, which must live as long as
@@ -36,25 +36,25 @@ typedef enum {
 typedef struct {
     const net_listener_options_t *listeners;
     int listener_count;
-    int workers;                    /* threads, 1 and above */
+    int workers; /* threads, 1 and above */
     int backlog;
-    int max_connections;            /* or three quarters of the descriptors
+    int max_connections;           /* or three quarters of the descriptors
                                        the system allows, if that is less */
-    apr_size_t max_request_bytes;   /* of one frame */
-    apr_size_t sendfile_min_bytes;  /* a smaller file part is copied: at 4 KiB
+    apr_size_t max_request_bytes;  /* of one frame */
+    apr_size_t sendfile_min_bytes; /* a smaller file part is copied: at 4 KiB
                                        that costs a little less CPU, at 16 KiB
                                        more, at 64 KiB half as much again */
-    int max_outstanding;            /* overlapping requests a connection */
+    int max_outstanding;           /* overlapping requests a connection */
     apr_size_t max_outstanding_bytes;
-    int send_buffer_bytes;          /* of the socket; -1: the system's */
+    int send_buffer_bytes; /* of the socket; -1: the system's */
     int receive_buffer_bytes;
-    apr_interval_time_t idle_time;  /* a silent connection is closed */
-    apr_interval_time_t stall_time; /* so is one in the midst of a frame */
-    apr_interval_time_t linger_time;/* a worker waits for the next request */
+    apr_interval_time_t idle_time;   /* a silent connection is closed */
+    apr_interval_time_t stall_time;  /* so is one in the midst of a frame */
+    apr_interval_time_t linger_time; /* a worker waits for the next request */
     net_pollset_mode_t pollset;
 
-    void *baton;                    /* net_server_baton */
-    apr_size_t room_size;           /* of net_exchange_t.room */
+    void *baton;          /* net_server_baton */
+    apr_size_t room_size; /* of net_exchange_t.room */
 
     /* A frame came in: ends the exchange, now or later. On a worker. */
     void (*dispatch)(net_exchange_t *exchange);
@@ -70,11 +70,11 @@ void net_options_init(net_options_t *options);
 /* Counters; read each with atomic_get64, ZEROCOPY with
  * takhin_zerocopy_counters_get. */
 typedef struct {
-    atomic_u64_t accepted;          /* connections */
-    atomic_u64_t refused;           /* above max_connections */
-    atomic_u64_t open;              /* now */
-    atomic_u64_t failed;            /* closed because of what they sent */
-    atomic_u64_t expired;           /* closed because they were silent */
+    atomic_u64_t accepted; /* connections */
+    atomic_u64_t refused;  /* above max_connections */
+    atomic_u64_t open;     /* now */
+    atomic_u64_t failed;   /* closed because of what they sent */
+    atomic_u64_t expired;  /* closed because they were silent */
     atomic_u64_t requests;
     atomic_u64_t bytes_in;
     atomic_u64_t bytes_out;
@@ -98,8 +98,8 @@ apr_status_t net_server_accept(net_server_t *server);
 
 /* Both in one. */
 apr_status_t net_server_start(net_server_t **server,
-                              const net_options_t *options,
-                              const char **error, apr_pool_t *pool);
+                              const net_options_t *options, const char **error,
+                              apr_pool_t *pool);
 
 /*
  * Stops accepting, answers what is in progress for at most LIMIT microseconds,

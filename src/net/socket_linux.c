@@ -9,8 +9,8 @@
 apr_status_t net_socket_send(apr_socket_t *socket, const struct iovec *parts,
                              int count, int more, apr_size_t *sent)
 {
-    struct msghdr message = { .msg_iov = (struct iovec *)parts,
-                              .msg_iovlen = (size_t)count };
+    struct msghdr message = {.msg_iov = (struct iovec *)parts,
+                             .msg_iovlen = (size_t)count};
     int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0);
     apr_os_sock_t fd;
     ssize_t n;

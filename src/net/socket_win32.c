@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Windows: there is no cork; TransmitFile and Nagle's absence do well enough. */
+/* Windows: there is no cork, and without Nagle none is needed. */
 #include <winsock2.h>
 
 #include <apr_portable.h>

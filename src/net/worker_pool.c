@@ -19,9 +19,9 @@ typedef struct worker_t worker_t;
 struct worker_t {
     worker_pool_t *workers;
     worker_t *next_idle;
-    worker_task_t *given;    /* by submit, under the mutex */
-    worker_task_t *own;      /* submitted by itself: only this thread looks */
-    int nested;              /* inside worker_pool_run_own */
+    worker_task_t *given; /* by submit, under the mutex */
+    worker_task_t *own;   /* submitted by itself: only this thread looks */
+    int nested;           /* inside worker_pool_run_own */
     apr_thread_cond_t *wake;
     apr_thread_t *thread;
 };
@@ -53,8 +53,7 @@ static worker_task_t *next_task(worker_pool_t *workers, worker_t *worker)
     if ((task = workers->first)) {
         workers->first = task->next;
         atomic_add32(&workers->queued, -1);
-    }
-    else if (!workers->stop) {
+    } else if (!workers->stop) {
         worker->next_idle = workers->idle;
         workers->idle = worker;
         atomic_add32(&workers->idling, 1);
@@ -87,15 +86,15 @@ apr_status_t worker_pool_create(worker_pool_t **out, int count,
     int i;
 
     workers->all = apr_pcalloc(pool, sizeof(*workers->all) * count);
-    if ((rv = apr_thread_mutex_create(&workers->mutex,
-                                      APR_THREAD_MUTEX_DEFAULT, pool)))
+    if ((rv = apr_thread_mutex_create(&workers->mutex, APR_THREAD_MUTEX_DEFAULT,
+                                      pool)))
         return rv;
     for (i = 0; i < count; i++) {
         worker_t *worker = &workers->all[i];
         worker->workers = workers;
-        if ((rv = apr_thread_cond_create(&worker->wake, pool))
-            || (rv = apr_thread_create(&worker->thread, NULL, worker_main,
-                                       worker, pool))) {
+        if ((rv = apr_thread_cond_create(&worker->wake, pool)) ||
+            (rv = apr_thread_create(&worker->thread, NULL, worker_main, worker,
+                                    pool))) {
             worker_pool_stop(workers);
             return rv;
         }
@@ -130,8 +129,7 @@ static void hand_over(worker_pool_t *workers, worker_task_t *task)
         workers->idle = worker->next_idle;
         atomic_add32(&workers->idling, -1);
         worker->given = task;
-    }
-    else {
+    } else {
         task->next = NULL;
         if (workers->first)
             workers->last->next = task;
@@ -165,8 +163,7 @@ int worker_pool_run_own(worker_pool_t *workers)
     worker_t *worker = this_worker;
     worker_task_t *task;
 
-    if (!worker || worker->workers != workers || worker->nested
-        || !worker->own)
+    if (!worker || worker->workers != workers || worker->nested || !worker->own)
         return 0;
     task = worker->own;
     worker->own = NULL;
@@ -194,11 +191,11 @@ int worker_pool_busy(const worker_pool_t *workers)
 
 int worker_pool_linger_begin(worker_pool_t *workers)
 {
-    if (worker_pool_is_nested() || !atomic_get32(&workers->idling)
-        || worker_pool_busy(workers))
+    if (worker_pool_is_nested() || !atomic_get32(&workers->idling) ||
+        worker_pool_busy(workers))
         return 0;
-    if (atomic_add32(&workers->lingering, 1)
-        > (apr_uint32_t)(workers->count + 1) / 2) {
+    if (atomic_add32(&workers->lingering, 1) >
+        (apr_uint32_t)(workers->count + 1) / 2) {
         atomic_add32(&workers->lingering, -1);
         return 0;
     }

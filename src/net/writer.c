@@ -9,15 +9,16 @@
 #include "net/internal.h"
 #include "net/socket.h"
 
-#define GATHER_MAX 64              /* pieces in one vectored send */
-#define COPY_BUFFER (256 * 1024)   /* holds small file parts; one that doesn't
+#define GATHER_MAX 64 /* pieces in one vectored send */
+#define COPY_BUFFER \
+    (256 * 1024) /* holds small file parts; one that doesn't
                                       fit goes with the next send */
 
 typedef struct {
     struct iovec pieces[GATHER_MAX];
     int count;
     apr_size_t size;
-    int more;          /* a large file part follows at once */
+    int more; /* a large file part follows at once */
 } gathered_t;
 
 static int is_large_file(const net_server_t *server, const net_part_t *part)
@@ -26,22 +27,33 @@ static int is_large_file(const net_server_t *server, const net_part_t *part)
     return !part->data && size >= server->options.sendfile_min_bytes;
 }
 
+/* How much of EXCHANGE's file parts, from PART on, to hold in memory. */
+static apr_size_t copy_size(const net_exchange_t *exchange,
+                            const net_part_t *part)
+{
+    const net_part_t *end = exchange->parts + exchange->part_count;
+    apr_size_t size = part->size;
+
+    while (++part < end && size < COPY_BUFFER)
+        if (!part->data)
+            size += part->size;
+    return size;
+}
+
 /* Makes a memory part of the small file part PART. APR_INCOMPLETE: what is
  * copied already must be sent first. */
 static apr_status_t copy_part(net_server_t *server, net_exchange_t *exchange,
                               net_part_t *part)
 {
-    takhin_reader_t reader = takhin_reader(part->file, part->offset,
-                                           (apr_off_t)part->size);
+    takhin_reader_t reader =
+        takhin_reader(part->file, part->offset, (apr_off_t)part->size);
     net_buffer_t *copied = exchange->copied;
     apr_size_t length = part->size;
     apr_status_t rv;
 
     if (!copied) {
-        apr_size_t size = part->size > COPY_BUFFER ? part->size : COPY_BUFFER;
-        if (exchange->part_count <= 3) /* the usual single partition */
-            size = part->size;
-        if (!(copied = net_buffer_lease(server->buffers, size)))
+        copied = net_buffer_lease(server->buffers, copy_size(exchange, part));
+        if (!copied)
             return APR_ENOMEM;
         exchange->copied = copied;
     }
@@ -121,11 +133,11 @@ static void advance(connection_t *connection, apr_size_t sent)
     net_exchange_t *exchange;
 
     atomic_add64(&connection->server->counters.bytes_out, (apr_int64_t)sent);
-    while ((exchange = connection->first) && exchange_is_done(exchange)
-           && !exchange->why) {
+    while ((exchange = connection->first) && exchange_is_done(exchange) &&
+           !exchange->why) {
         while (exchange->part < exchange->part_count) {
-            apr_size_t left = exchange->parts[exchange->part].size
-                              - exchange->part_sent;
+            apr_size_t left =
+                exchange->parts[exchange->part].size - exchange->part_sent;
             if (sent < left) {
                 exchange->part_sent += sent;
                 return;
@@ -133,8 +145,8 @@ static void advance(connection_t *connection, apr_size_t sent)
             sent -= left;
             exchange->part++;
             exchange->part_sent = 0;
-            if (exchange->copied && exchange->part < exchange->part_count
-                && !exchange->parts[exchange->part].data)
+            if (exchange->copied && exchange->part < exchange->part_count &&
+                !exchange->parts[exchange->part].data)
                 exchange->copied->used = 0; /* all that was in it is sent */
         }
         connection_retire_first(connection);
@@ -194,9 +206,8 @@ static apr_status_t write_step(connection_t *connection, const char **why)
                              : "a segment cannot be read";
         return rv;
     }
-    if (exchange->part < exchange->part_count
-        && is_large_file(connection->server,
-                         &exchange->parts[exchange->part]))
+    if (exchange->part < exchange->part_count &&
+        is_large_file(connection->server, &exchange->parts[exchange->part]))
         return send_file(connection, why);
     advance(connection, 0); /* nothing of it is left, or never was */
     return APR_SUCCESS;

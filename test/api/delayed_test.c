@@ -79,7 +79,7 @@ static void on_complete(delayed_t *delayed, int expired)
     wait_t *wait = delayed->baton;
 
     if (atomic_add32(&wait->complete, 1) != 1)
-        abort(); /* twice */
+        abort();                  /* twice */
     apr_pool_destroy(wait->pool); /* the operation with it */
     free(wait);
     apr_thread_mutex_lock(mutex);
@@ -107,8 +107,8 @@ static void begin(partition_t *partition, apr_uint32_t least,
     wait->partition = partition;
     wait->least = least;
     apr_pool_create(&wait->pool, NULL);
-    delayed = delayed_create(purgatory, 1, is_ready, on_complete, wait,
-                             wait->pool);
+    delayed =
+        delayed_create(purgatory, 1, is_ready, on_complete, wait, wait->pool);
     delayed_watch(delayed, partition, PARTITION_APPENDED);
     delayed_start(delayed, timeout);
 }
@@ -245,6 +245,5 @@ static void appends_and_deadlines_race_and_each_completes_once(void)
 
 UNIT_MAIN(UNIT_TEST(what_is_ready_completes_at_once),
           UNIT_TEST(a_partition_that_moves_completes_it),
-          UNIT_TEST(the_deadline_completes_it),
-          UNIT_TEST(a_stop_completes_all),
+          UNIT_TEST(the_deadline_completes_it), UNIT_TEST(a_stop_completes_all),
           UNIT_TEST(appends_and_deadlines_race_and_each_completes_once))

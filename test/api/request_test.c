@@ -39,7 +39,7 @@ void read_range_release(read_range_t *range)
 
 static void handle_api_versions(request_t *request)
 {
-    api_versions_response_api_version_t own = { 18, 0, 4 };
+    api_versions_response_api_version_t own = {18, 0, 4};
     api_versions_response_t response;
 
     atomic_add32(&request->broker->handled, 1);
@@ -57,13 +57,13 @@ static void handle_fetch(request_t *request)
     fetch_response_t response;
     read_range_t *range = apr_pcalloc(request->pool, sizeof(*range));
 
-    range->pieces[0] = (read_piece_t){ NULL, request->broker->file, 10, 100 };
-    range->pieces[1] = (read_piece_t){ NULL, request->broker->file, 1000,
-                                       100000 };
+    range->pieces[0] = (read_piece_t){NULL, request->broker->file, 10, 100};
+    range->pieces[1] =
+        (read_piece_t){NULL, request->broker->file, 1000, 100000};
     range->count = 2;
     range->size = 100100;
     fetch_response_partition_data_init(&partition);
-    partition.records = (wire_records_t){ NULL, 100100, range };
+    partition.records = (wire_records_t){NULL, 100100, range};
     fetch_response_fetchable_topic_response_init(&topic);
     topic.topic = wire_string_literal("t");
     topic.partitions = &partition;
@@ -86,10 +86,10 @@ static void handle_badly(request_t *request)
 }
 
 static const api_row_t rows[] = {
-    { 0, 3, 13, 0, "Produce", handle_without_answer },
-    { 1, 4, 18, 4, "Fetch", handle_fetch },
-    { 3, 0, 13, 0, "Metadata", handle_badly },
-    { 18, 0, 4, 0, "ApiVersions", handle_api_versions },
+    {0, 3, 13, 0, "Produce", handle_without_answer},
+    {1, 4, 18, 4, "Fetch", handle_fetch},
+    {3, 0, 13, 0, "Metadata", handle_badly},
+    {18, 0, 4, 0, "ApiVersions", handle_api_versions},
 };
 
 const api_row_t *api_row(int16_t key)
@@ -111,8 +111,8 @@ const api_row_t *api_rows(int *count)
 
 static void start(void)
 {
-    static const net_listener_options_t listener = { "PLAINTEXT",
-                                                     "127.0.0.1", 0 };
+    static const net_listener_options_t listener = {"PLAINTEXT", "127.0.0.1",
+                                                    0};
     net_options_t options;
     const char *error;
 
@@ -140,10 +140,8 @@ static apr_socket_t *dial(void)
     apr_socket_t *socket;
 
     UNIT_OK(apr_sockaddr_info_get(&address, "127.0.0.1", APR_INET,
-                                  net_server_port(server, 0), 0,
-                                  unit_pool()));
-    UNIT_OK(apr_socket_create(&socket, APR_INET, SOCK_STREAM, 0,
-                              unit_pool()));
+                                  net_server_port(server, 0), 0, unit_pool()));
+    UNIT_OK(apr_socket_create(&socket, APR_INET, SOCK_STREAM, 0, unit_pool()));
     UNIT_OK(apr_socket_connect(socket, address));
     return socket;
 }
@@ -152,7 +150,7 @@ static apr_socket_t *dial(void)
 static void ask(apr_socket_t *socket, int key, int version, int correlation,
                 const void *body, apr_size_t size)
 {
-    uint8_t frame[512] = { 0 };
+    uint8_t frame[512] = {0};
     apr_size_t length = 14 + size;
 
     bytes_put_i32(frame, (int32_t)(length - 4));
@@ -191,8 +189,8 @@ static uint8_t *get_answer(apr_socket_t *socket, apr_size_t *length)
 }
 
 /* Fetch version 4: replica, wait, least, most, isolation, no topics. */
-static const uint8_t fetch_body[] = { 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0,
-                                      0, 0, 0, 0, 99, 0, 0, 0, 0, 0 };
+static const uint8_t fetch_body[] = {255, 255, 255, 255, 0,  0, 0, 0, 0, 0, 0,
+                                     0,   0,   0,   0,   99, 0, 0, 0, 0, 0};
 
 /* Tests -------------------------------------------------------------------- */
 
@@ -252,8 +250,8 @@ static void what_cannot_be_served_is_disconnected(void)
     static const struct {
         int key, version;
         apr_size_t size;
-    } bad[] = { { 999, 0, 0 },  { -1, 0, 0 },  { 0, 2, 0 },  { 0, 14, 0 },
-                { 1, -1, 0 },   { 1, 4, 3 },   { 18, -1, 0 }, { 3, 0, 4 } };
+    } bad[] = {{999, 0, 0}, {-1, 0, 0}, {0, 2, 0},   {0, 14, 0},
+               {1, -1, 0},  {1, 4, 3},  {18, -1, 0}, {3, 0, 4}};
     apr_socket_t *good, *socket;
     apr_size_t length;
     unsigned i;
@@ -304,8 +302,7 @@ static void file_ranges_go_where_the_records_belong(void)
         records = &response.responses[0].partitions[0].records;
         CU_ASSERT_EQUAL_FATAL(records->length, 100100);
         CU_ASSERT_EQUAL(memcmp(records->data, content + 10, 100), 0);
-        CU_ASSERT_EQUAL(memcmp(records->data + 100, content + 1000, 100000),
-                        0);
+        CU_ASSERT_EQUAL(memcmp(records->data + 100, content + 1000, 100000), 0);
     }
     stop();
     CU_ASSERT_EQUAL(atomic_get32(&broker.released), 6);

@@ -73,8 +73,8 @@ static void deadlines_pass_in_order(void)
     base_timer_stop(timer);
     /* The starts take time too, which may put neighbours into disorder. */
     for (i = 1; i < COUNT; i++)
-        CU_ASSERT(all[fired[i - 1]].entry.deadline
-                  <= all[fired[i]].entry.deadline);
+        CU_ASSERT(all[fired[i - 1]].entry.deadline <=
+                  all[fired[i]].entry.deadline);
 }
 
 static void a_cancelled_one_is_not_called_back(void)

@@ -25,10 +25,10 @@ enum {
     KEEP_OVERLAPPING = 'o', /* kept until the test answers it; may overlap */
     KEEP = 'k',             /* kept until the test answers it */
     ECHO = 'e',
-    ECHO_FILE = 'f',        /* the parts the test has prepared */
-    DONE = 'd',             /* no answer */
+    ECHO_FILE = 'f', /* the parts the test has prepared */
+    DONE = 'd',      /* no answer */
     DISCONNECT = 'x',
-    LATER = 'l'             /* answered by the helper thread */
+    LATER = 'l' /* answered by the helper thread */
 };
 
 static net_pollset_mode_t mode;
@@ -125,8 +125,8 @@ static void wait_released(int count)
 
 static void prepare(void)
 {
-    static const net_listener_options_t listener = { "PLAINTEXT",
-                                                     "127.0.0.1", 0 };
+    static const net_listener_options_t listener = {"PLAINTEXT", "127.0.0.1",
+                                                    0};
     apr_thread_mutex_create(&mutex, APR_THREAD_MUTEX_DEFAULT, unit_pool());
     apr_thread_cond_create(&changed, unit_pool());
     kept_count = released = 0;
@@ -199,7 +199,7 @@ static uint8_t *frame_of(int kind, apr_size_t size)
 
 static void put_frame(apr_socket_t *socket, int kind, int number)
 {
-    uint8_t frame[4 + FRAME_HEAD + 4] = { 0 };
+    uint8_t frame[4 + FRAME_HEAD + 4] = {0};
     bytes_put_i32(frame, FRAME_HEAD + 4);
     frame[4] = (uint8_t)kind;
     bytes_put_i32(frame + 4 + FRAME_HEAD, number);
@@ -307,9 +307,10 @@ static void a_frame_may_come_byte_by_byte(void)
 
 static void frames_of_all_sizes_are_read_whole(void)
 {
-    static const apr_size_t sizes[] = { 8, 100, 8188, 8189, 16000, 20000,
-        65536, 65540, 100, 65540, 1 << 20, (1 << 20) + 100, 300, 20 << 20,
-        20 << 20, 9 };
+    static const apr_size_t sizes[] = {
+        8,     100,      8188,     8189,  16000,   20000,
+        65536, 65540,    100,      65540, 1 << 20, (1 << 20) + 100,
+        300,   20 << 20, 20 << 20, 9};
     apr_socket_t *socket;
     unsigned i;
 
@@ -326,7 +327,7 @@ static void frames_of_all_sizes_are_read_whole(void)
 
 static void bad_frames_close_their_connection_only(void)
 {
-    static const int32_t sizes[] = { -1, APR_INT32_MIN, 0, 7, 1001 };
+    static const int32_t sizes[] = {-1, APR_INT32_MIN, 0, 7, 1001};
     apr_socket_t *good, *bad;
     uint8_t prefix[4];
     unsigned i;
@@ -351,7 +352,7 @@ static void bad_frames_close_their_connection_only(void)
 
 static void answers_before_a_bad_frame_are_sent(void)
 {
-    uint8_t frames[2 * (4 + FRAME_HEAD + 4) + 4] = { 0 };
+    uint8_t frames[2 * (4 + FRAME_HEAD + 4) + 4] = {0};
     apr_socket_t *socket;
     int i;
 
@@ -510,8 +511,8 @@ static apr_file_t *file_of(apr_size_t size, uint8_t **content)
     for (i = 0; i < size; i++)
         (*content)[i] = (uint8_t)(i * 13 + (i >> 11));
     UNIT_OK(apr_file_open(&file, path,
-                          APR_FOPEN_CREATE | APR_FOPEN_TRUNCATE
-                              | APR_FOPEN_READ | APR_FOPEN_WRITE,
+                          APR_FOPEN_CREATE | APR_FOPEN_TRUNCATE |
+                              APR_FOPEN_READ | APR_FOPEN_WRITE,
                           APR_FPROT_OS_DEFAULT, unit_pool()));
     UNIT_OK(apr_file_write_full(file, *content, size, NULL));
     return file;
@@ -520,7 +521,7 @@ static apr_file_t *file_of(apr_size_t size, uint8_t **content)
 static void set_part(int i, const uint8_t *data, apr_file_t *file,
                      apr_off_t offset, apr_size_t size)
 {
-    file_parts[i] = (net_part_t){ data, file, offset, size, 0 };
+    file_parts[i] = (net_part_t){data, file, offset, size, 0};
 }
 
 static void file_parts_arrive_byte_for_byte(void)
@@ -550,9 +551,9 @@ static void file_parts_arrive_byte_for_byte(void)
     set_part(8, (const uint8_t *)"end", NULL, 0, 3);
     expected = apr_palloc(unit_pool(), 8 << 20);
     for (i = 0; i < PARTS; i++) {
-        memcpy(expected + size, file_parts[i].data
-                                    ? file_parts[i].data
-                                    : content + file_parts[i].offset,
+        memcpy(expected + size,
+               file_parts[i].data ? file_parts[i].data
+                                  : content + file_parts[i].offset,
                file_parts[i].size);
         size += file_parts[i].size;
     }
@@ -669,7 +670,7 @@ static void a_slow_receiver_gets_everything(void)
 
 static void a_file_that_is_too_short_closes_the_connection(void)
 {
-    static const apr_size_t sizes[] = { 1000, 300000 };
+    static const apr_size_t sizes[] = {1000, 300000};
     uint8_t *content, *got;
     apr_socket_t *socket;
     apr_file_t *file;
@@ -763,7 +764,7 @@ static void a_stop_does_not_wait_for_ever(void)
 
 static void a_port_in_use_is_an_error_that_says_so(void)
 {
-    net_listener_options_t listener = { "PLAINTEXT", "127.0.0.1", 0 };
+    net_listener_options_t listener = {"PLAINTEXT", "127.0.0.1", 0};
     net_server_t *second;
     const char *error = NULL;
 
@@ -771,8 +772,8 @@ static void a_port_in_use_is_an_error_that_says_so(void)
     start();
     listener.port = net_server_port(server, 0);
     options.listeners = &listener;
-    CU_ASSERT_NOT_EQUAL(net_server_start(&second, &options, &error,
-                                         unit_pool()), APR_SUCCESS);
+    CU_ASSERT_NOT_EQUAL(
+        net_server_start(&second, &options, &error, unit_pool()), APR_SUCCESS);
     CU_ASSERT_PTR_NOT_NULL_FATAL(error);
     CU_ASSERT_PTR_NOT_NULL(strstr(error, "in use"));
     CU_ASSERT_PTR_NOT_NULL(strstr(error, "127.0.0.1"));
@@ -781,17 +782,17 @@ static void a_port_in_use_is_an_error_that_says_so(void)
 
 static void an_empty_host_is_ipv4_and_ipv6(void)
 {
-    static const char *const hosts[] = { "", "[::]" };
+    static const char *const hosts[] = {"", "[::]"};
     apr_sockaddr_t *v6;
     apr_socket_t *probe, *socket;
     int i, has_v6;
 
-    has_v6 = !apr_sockaddr_info_get(&v6, "::1", APR_UNSPEC, 0, 0, unit_pool())
-             && !apr_socket_create(&probe, v6->family, SOCK_STREAM, 0,
-                                   unit_pool())
-             && !apr_socket_bind(probe, v6);
+    has_v6 =
+        !apr_sockaddr_info_get(&v6, "::1", APR_UNSPEC, 0, 0, unit_pool()) &&
+        !apr_socket_create(&probe, v6->family, SOCK_STREAM, 0, unit_pool()) &&
+        !apr_socket_bind(probe, v6);
     for (i = 0; i < 2; i++) {
-        net_listener_options_t listener = { "PLAINTEXT", hosts[i], 0 };
+        net_listener_options_t listener = {"PLAINTEXT", hosts[i], 0};
         prepare();
         options.listeners = &listener;
         start();
@@ -894,10 +895,10 @@ static void *APR_THREAD_FUNC client_main(apr_thread_t *thread, void *baton)
         if (apr_socket_connect(socket, address))
             atomic_add32(&client_errors, 1);
         for (i = 0; i < count; i++) {
-            static const int kinds[] = { KEEP_OVERLAPPING, KEEP_OVERLAPPING,
-                                         LATER, ECHO };
-            put_frame(socket, kinds[(seed = seed * 1103515245 + 12345)
-                                    >> 16 & 3], i);
+            static const int kinds[] = {KEEP_OVERLAPPING, KEEP_OVERLAPPING,
+                                        LATER, ECHO};
+            put_frame(socket,
+                      kinds[(seed = seed * 1103515245 + 12345) >> 16 & 3], i);
         }
         for (i = 0; i < count && !(round % 4 == 3 && i > 3); i++)
             if (get_number(socket) != i)
@@ -938,44 +939,43 @@ static void many_clients_and_answering_threads_get_along(void)
     CU_ASSERT_EQUAL(atomic_get64(&net_server_counters(server)->open), 0);
 }
 
-#define EACH(X)                                                             \
-    X(a_frame_is_answered)                                                  \
-    X(frames_in_one_packet_are_answered_in_order)                           \
-    X(a_frame_may_come_byte_by_byte)                                        \
-    X(frames_of_all_sizes_are_read_whole)                                   \
-    X(bad_frames_close_their_connection_only)                               \
-    X(answers_before_a_bad_frame_are_sent)                                  \
-    X(half_a_frame_and_silence_is_closed)                                   \
-    X(a_silent_connection_is_closed)                                        \
-    X(overlapping_requests_are_answered_in_order)                           \
-    X(no_more_overlap_than_allowed)                                         \
-    X(another_request_waits_for_those_before)                               \
-    X(a_request_without_answer_leaves_no_gap)                               \
-    X(disconnecting_sends_the_answers_before)                               \
-    X(file_parts_arrive_byte_for_byte)                                      \
-    X(small_parts_of_a_large_run_are_not_copied)                            \
-    X(many_small_file_parts_arrive)                                         \
-    X(a_slow_receiver_gets_everything)                                      \
-    X(a_file_that_is_too_short_closes_the_connection)                       \
-    X(a_client_may_go_while_its_request_is_in_progress)                     \
-    X(a_stop_answers_what_is_in_progress)                                   \
-    X(a_stop_does_not_wait_for_ever)                                        \
-    X(a_port_in_use_is_an_error_that_says_so)                               \
-    X(an_empty_host_is_ipv4_and_ipv6)                                       \
-    X(connections_above_the_limit_are_refused)                              \
-    X(a_peer_is_known_by_its_address)                                       \
+#define EACH(X)                                         \
+    X(a_frame_is_answered)                              \
+    X(frames_in_one_packet_are_answered_in_order)       \
+    X(a_frame_may_come_byte_by_byte)                    \
+    X(frames_of_all_sizes_are_read_whole)               \
+    X(bad_frames_close_their_connection_only)           \
+    X(answers_before_a_bad_frame_are_sent)              \
+    X(half_a_frame_and_silence_is_closed)               \
+    X(a_silent_connection_is_closed)                    \
+    X(overlapping_requests_are_answered_in_order)       \
+    X(no_more_overlap_than_allowed)                     \
+    X(another_request_waits_for_those_before)           \
+    X(a_request_without_answer_leaves_no_gap)           \
+    X(disconnecting_sends_the_answers_before)           \
+    X(file_parts_arrive_byte_for_byte)                  \
+    X(small_parts_of_a_large_run_are_not_copied)        \
+    X(many_small_file_parts_arrive)                     \
+    X(a_slow_receiver_gets_everything)                  \
+    X(a_file_that_is_too_short_closes_the_connection)   \
+    X(a_client_may_go_while_its_request_is_in_progress) \
+    X(a_stop_answers_what_is_in_progress)               \
+    X(a_stop_does_not_wait_for_ever)                    \
+    X(a_port_in_use_is_an_error_that_says_so)           \
+    X(an_empty_host_is_ipv4_and_ipv6)                   \
+    X(connections_above_the_limit_are_refused)          \
+    X(a_peer_is_known_by_its_address)                   \
     X(many_clients_and_answering_threads_get_along)
 
-#define QUEUED(name)                                                        \
-    static void name##_with_a_queued_pollset(void)                          \
-    {                                                                       \
-        mode = NET_POLLSET_QUEUED;                                          \
-        name();                                                             \
-        mode = NET_POLLSET_AUTO;                                            \
+#define QUEUED(name)                               \
+    static void name##_with_a_queued_pollset(void) \
+    {                                              \
+        mode = NET_POLLSET_QUEUED;                 \
+        name();                                    \
+        mode = NET_POLLSET_AUTO;                   \
     }
 EACH(QUEUED)
 
-#define ROWS(name)                                                          \
-    UNIT_TEST(name), UNIT_TEST(name##_with_a_queued_pollset),
+#define ROWS(name) UNIT_TEST(name), UNIT_TEST(name##_with_a_queued_pollset),
 
 UNIT_MAIN(EACH(ROWS))

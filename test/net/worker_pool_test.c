@@ -17,9 +17,9 @@ static int done, released;
 
 typedef struct {
     worker_task_t task;
-    worker_task_t *then;      /* submitted by the task */
-    apr_os_thread_t thread;   /* it ran on */
-    int lingers;              /* what worker_pool_linger_begin said */
+    worker_task_t *then;    /* submitted by the task */
+    apr_os_thread_t thread; /* it ran on */
+    int lingers;            /* what worker_pool_linger_begin said */
 } job_t;
 
 static void start(int count)
