@@ -10,9 +10,9 @@
 #include "net/socket.h"
 
 #define GATHER_MAX 64 /* pieces in one vectored send */
-#define COPY_BUFFER \
-    (256 * 1024) /* holds small file parts; one that doesn't
-                                      fit goes with the next send */
+
+/* Enough for small file parts; one that doesn't fit goes with the next send. */
+#define COPY_BUFFER (256 * 1024)
 
 typedef struct {
     struct iovec pieces[GATHER_MAX];
@@ -27,15 +27,16 @@ static int is_large_file(const net_server_t *server, const net_part_t *part)
     return !part->data && size >= server->options.sendfile_min_bytes;
 }
 
-/* How much of EXCHANGE's file parts, from PART on, to hold in memory. */
-static apr_size_t copy_size(const net_exchange_t *exchange,
+/* How much of EXCHANGE's small file parts, from PART on, to hold in memory. */
+static apr_size_t copy_size(const net_server_t *server,
+                            const net_exchange_t *exchange,
                             const net_part_t *part)
 {
     const net_part_t *end = exchange->parts + exchange->part_count;
     apr_size_t size = part->size;
 
     while (++part < end && size < COPY_BUFFER)
-        if (!part->data)
+        if (!part->data && !is_large_file(server, part))
             size += part->size;
     return size;
 }
@@ -52,7 +53,8 @@ static apr_status_t copy_part(net_server_t *server, net_exchange_t *exchange,
     apr_status_t rv;
 
     if (!copied) {
-        copied = net_buffer_lease(server->buffers, copy_size(exchange, part));
+        copied = net_buffer_lease(server->buffers,
+                                  copy_size(server, exchange, part));
         if (!copied)
             return APR_ENOMEM;
         exchange->copied = copied;
