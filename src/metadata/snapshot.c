@@ -481,6 +481,14 @@ typedef struct {
     apr_pool_t *pool;
 } delete_below_t;
 
+/* One that was never finished is a writer's that crashed: there is only one. */
+static int is_unfinished(const char *name)
+{
+    apr_size_t length = strlen(name);
+
+    return length > 16 && strcmp(name + length - 16, ".checkpoint.part") == 0;
+}
+
 static apr_status_t delete_old(void *baton, const char *name,
                                apr_filetype_e type)
 {
@@ -489,7 +497,8 @@ static apr_status_t delete_old(void *baton, const char *name,
     int32_t epoch;
 
     (void)type;
-    if (!replay_snapshot_name(name, &end, &epoch) || end >= below->end)
+    if (!is_unfinished(name)
+        && (!replay_snapshot_name(name, &end, &epoch) || end >= below->end))
         return APR_SUCCESS;
     return fs_remove(apr_pstrcat(below->pool, below->path, "/", name, NULL));
 }

@@ -28,7 +28,8 @@ apr_status_t snapshot_write(const metadata_image_t *image,
                             const snapshot_info_t *info, const char *path,
                             apr_pool_t *pool);
 
-/* Deletes the snapshots in PATH whose end offset is below END. */
+/* Deletes the snapshots in PATH whose end offset is below END, and those that
+ * were never finished. */
 apr_status_t snapshot_delete_below(const char *path, int64_t end,
                                    apr_pool_t *pool);
 

@@ -144,6 +144,46 @@ def a_directory_formatted_standalone_goes_both_ways():
               ["first", "fourth", "second", "third"])
 
 
+def produce(node, prefix):
+    node.tool("console-producer", "--bootstrap-server", node.address,
+              "--topic", "t", input=b"".join(b"%s%d\n" % (prefix, i)
+                                             for i in range(100)))
+
+
+def consume(node, count):
+    return node.tool("console-consumer", "--bootstrap-server", node.address,
+                     "--topic", "t", "--partition", "0", "--offset",
+                     "earliest", "--max-messages", str(count),
+                     "--timeout-ms", "60000").split()
+
+
+@test
+def records_go_from_kafka_to_takhind_and_back_under_rising_leader_epochs():
+    with Directory() as kafka:
+        takhind = broker.Takhind({"node.id": 1}, kafka.directory)
+        wanted = []
+        kafka.start()
+        kafka.create("t")
+        for turn, (node, end) in enumerate([(kafka, "kill"),
+                                            (takhind, "kill"),
+                                            (takhind, "stop"),
+                                            (kafka, "stop"),
+                                            (takhind, "stop")]):
+            if turn:
+                node.start()
+                equal(consume(node, len(wanted)), wanted, f"turn {turn}")
+            prefix = b"turn%d-" % turn
+            produce(node, prefix)
+            wanted += [prefix + b"%d" % i for i in range(100)]
+            getattr(node, end)()
+        with open(f"{kafka.data}/t-0/leader-epoch-checkpoint") as file:
+            lines = [line.split() for line in file.read().split("\n")[2:]
+                     if line]
+        equal(lines, sorted(lines, key=lambda line: int(line[0])), "epochs")
+        equal([line[1] for line in lines if int(line[1]) % 100], [],
+              "epochs that begin where no broker did")
+
+
 @test
 def kafkas_dump_reads_every_record_and_snapshot_of_takhins():
     with Directory() as node:

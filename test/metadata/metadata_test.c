@@ -435,6 +435,46 @@ static void snapshots_are_made_as_the_log_grows(void)
     stop(metadata);
 }
 
+static void the_metadata_log_may_lie_apart_from_the_topics(void)
+{
+    const char *metadata_dir = unit_tmpdir();
+    const char *log_dirs[] = {unit_tmpdir(), unit_tmpdir()};
+    metadata_t *metadata = NULL;
+    metadata_config_t config;
+    int32_t in_dir[2] = {0, 0};
+    fs_stat_t stat;
+
+    metadata_config_init(&config);
+    config.node_id = 1;
+    config.metadata_log_dir = metadata_dir;
+    config.log_dirs = log_dirs;
+    config.log_dir_count = 2;
+    for (int i = 0; i < 2; i++) {
+        const metadata_image_t *image;
+        const image_topic_t *topic;
+
+        UNIT_OK(metadata_open(&metadata, &config, NULL, unit_pool(), &error));
+        UNIT_OK(metadata_start(metadata, &endpoint, 1, NULL));
+        if (i == 0)
+            UNIT_OK(create(metadata, "t", 10));
+        image = metadata_image(metadata);
+        topic = image_topic(image, "t", 1);
+        for (int32_t p = 0; i == 1 && p < 10; p++) {
+            for (int dir = 0; dir < 2; dir++)
+                in_dir[dir] += wire_uuid_equal(
+                    image_topic_partition(topic, p)->directories,
+                    metadata_directory_id(metadata, dir));
+        }
+        CU_ASSERT_EQUAL(image_broker(image, 1)->log_dir_count, 2);
+        image_release(image);
+        stop(metadata);
+    }
+    CU_ASSERT_EQUAL(in_dir[0], 5);
+    CU_ASSERT_EQUAL(in_dir[1], 5);
+    UNIT_OK(fs_stat(log_file(metadata_dir, 0), &stat));
+    CU_ASSERT(APR_STATUS_IS_ENOENT(fs_stat(log_file(log_dirs[0], 0), &stat)));
+}
+
 /* ---- what is not understood ------------------------------------------------------ */
 
 static apr_status_t to_file(void *baton, uint8_t *data, apr_size_t length)
@@ -792,6 +832,7 @@ UNIT_MAIN(UNIT_TEST(a_new_directory_is_formatted_for_node_and_cluster),
           UNIT_TEST(what_does_not_fit_one_batch_is_a_transaction),
           UNIT_TEST(a_snapshot_holds_all_and_the_log_before_it_goes),
           UNIT_TEST(snapshots_are_made_as_the_log_grows),
+          UNIT_TEST(the_metadata_log_may_lie_apart_from_the_topics),
           UNIT_TEST(an_unfinished_transaction_is_of_no_effect),
           UNIT_TEST(an_unknown_record_stops_the_start_and_nothing_is_written),
           UNIT_TEST(another_voter_stops_the_start),
