@@ -18,7 +18,7 @@ typedef struct {
     const metadata_listener_t *listener;
     const metadata_image_t *before;
     const metadata_image_t *after;
-    apr_hash_t *topics;           /* ids, and names of created ones */
+    apr_hash_t *topics; /* ids, and names of created ones */
     apr_hash_t *configs;
     int other;
     apr_pool_t *pool;
@@ -35,8 +35,7 @@ static int first_time(apr_hash_t *seen, const void *key, apr_ssize_t length)
 
 static void created(announce_t *a, const topic_record_t *record)
 {
-    const image_topic_t *topic = image_topic_by_id(a->after,
-                                                   &record->topic_id);
+    const image_topic_t *topic = image_topic_by_id(a->after, &record->topic_id);
 
     first_time(a->topics, record->topic_id.bytes,
                sizeof(record->topic_id.bytes));
@@ -49,8 +48,8 @@ static void changed(announce_t *a, const wire_uuid_t *id)
     const image_topic_t *before = image_topic_by_id(a->before, id);
     const image_topic_t *after = image_topic_by_id(a->after, id);
 
-    if (!before || !after || !a->listener->topic_changed
-        || !first_time(a->topics, id->bytes, sizeof(id->bytes)))
+    if (!before || !after || !a->listener->topic_changed ||
+        !first_time(a->topics, id->bytes, sizeof(id->bytes)))
         return;
     a->listener->topic_changed(a->listener->baton, a->after, before, after);
 }
@@ -75,8 +74,8 @@ static void announce_first(announce_t *a, const metadata_record_t *record)
 
 static void deleted(announce_t *a, const remove_topic_record_t *record)
 {
-    const image_topic_t *topic = image_topic_by_id(a->before,
-                                                   &record->topic_id);
+    const image_topic_t *topic =
+        image_topic_by_id(a->before, &record->topic_id);
 
     if (topic && a->listener->topic_deleted)
         a->listener->topic_deleted(a->listener->baton, a->after, topic);
@@ -87,17 +86,17 @@ static int comes_or_goes(const announce_t *a, wire_string_t name)
 {
     apr_size_t length = (apr_size_t)name.length;
 
-    return !image_topic(a->before, name.data, length)
-           || !image_topic(a->after, name.data, length);
+    return !image_topic(a->before, name.data, length) ||
+           !image_topic(a->after, name.data, length);
 }
 
 static void config_changed(announce_t *a, const config_record_t *record)
 {
     const char *key;
 
-    if (!a->listener->config_changed
-        || (record->resource_type == CONFIG_TOPIC
-            && comes_or_goes(a, record->resource_name)))
+    if (!a->listener->config_changed ||
+        (record->resource_type == CONFIG_TOPIC &&
+         comes_or_goes(a, record->resource_name)))
         return;
     key = apr_psprintf(a->pool, "%d %s", (int)record->resource_type,
                        wire_string_dup(record->resource_name, a->pool));
@@ -149,10 +148,8 @@ void metadata_announce(metadata_t *metadata, const metadata_record_t *records,
                        const metadata_image_t *after, int before_visible,
                        apr_pool_t *pool)
 {
-    announce_t a = {
-        &metadata->listener, before, after, apr_hash_make(pool),
-        apr_hash_make(pool), 0, pool
-    };
+    announce_t a = {&metadata->listener, before, after, apr_hash_make(pool),
+                    apr_hash_make(pool), 0,      pool};
 
     for (int i = 0; i < count; i++) {
         if (before_visible)

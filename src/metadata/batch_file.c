@@ -8,15 +8,15 @@
 #include "base/error.h"
 #include "base/fs.h"
 
-#define WINDOW (256 * 1024)       /* bytes; grows to the largest batch */
+#define WINDOW (256 * 1024) /* bytes; grows to the largest batch */
 
 typedef struct {
     fs_file_t *file;
     uint8_t *data;
     apr_size_t capacity;
-    apr_size_t start;             /* of what was not handed on, in DATA */
-    apr_size_t held;              /* bytes from there on */
-    apr_off_t position;           /* of START in the file */
+    apr_size_t start;   /* of what was not handed on, in DATA */
+    apr_size_t held;    /* bytes from there on */
+    apr_off_t position; /* of START in the file */
 } window_t;
 
 /* Makes at least NEED bytes be held, or as many as the file still has. */
@@ -37,10 +37,9 @@ static apr_status_t window_fill(window_t *window, apr_size_t need)
         window->data = data;
         window->capacity = need;
     }
-    status = fs_read_at(window->file,
-                        window->position + (apr_off_t)window->held,
-                        window->data + window->held,
-                        window->capacity - window->held, &got);
+    status = fs_read_at(
+        window->file, window->position + (apr_off_t)window->held,
+        window->data + window->held, window->capacity - window->held, &got);
     if (status && !APR_STATUS_IS_EOF(status))
         return status;
     window->held += got;
@@ -77,8 +76,8 @@ static apr_status_t next_batch(window_t *window, record_batch_t *batch)
     status = window_fill(window, size);
     if (status)
         return status;
-    if (window->held < size
-        || record_batch_verify_crc(batch, window_bytes(window)))
+    if (window->held < size ||
+        record_batch_verify_crc(batch, window_bytes(window)))
         return APR_EOF;
     return APR_SUCCESS;
 }
@@ -86,7 +85,7 @@ static apr_status_t next_batch(window_t *window, record_batch_t *batch)
 apr_status_t batch_file_each(const char *path, batch_file_fn each, void *baton,
                              apr_off_t *good, apr_off_t *size)
 {
-    window_t window = { NULL, NULL, 0, 0, 0, 0 };
+    window_t window = {NULL, NULL, 0, 0, 0, 0};
     record_batch_t batch;
     apr_status_t status = fs_open(&window.file, path, FS_READ_ONLY);
 

@@ -27,7 +27,7 @@ typedef apr_status_t (*batch_file_fn)(void *baton, const record_batch_t *batch,
  * corrupt batch follows: that is not an error here, the caller knows whether it
  * may be.
  */
-apr_status_t batch_file_each(const char *path, batch_file_fn each,
-                             void *baton, apr_off_t *good, apr_off_t *size);
+apr_status_t batch_file_each(const char *path, batch_file_fn each, void *baton,
+                             apr_off_t *good, apr_off_t *size);
 
 #endif

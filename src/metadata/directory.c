@@ -14,9 +14,9 @@
 #include "base/error.h"
 #include "base/fs.h"
 
-#define META_FILE "meta.properties"
+#define META_FILE   "meta.properties"
 #define QUORUM_FILE "quorum-state"
-#define SMALL_FILE (64 * 1024)    /* bytes: above it, it is not one of these */
+#define SMALL_FILE  (64 * 1024) /* bytes: above it, it is not one of these */
 
 static apr_status_t read_small(const char *path, char **text, apr_pool_t *pool)
 {
@@ -32,7 +32,7 @@ static apr_status_t refuse(const char **error, apr_pool_t *pool,
     return TAKHIN_ECORRUPT;
 }
 
-/* ---- meta.properties --------------------------------------------------------- */
+/* ---- meta.properties ----------------------------------------------------- */
 
 /* Java's properties escape a few characters with a backslash. */
 static void unescape(char *text)
@@ -107,9 +107,9 @@ static apr_status_t judge_meta(directory_meta_t *meta,
     int64_t number;
 
     if (!texts->version || strcmp(texts->version, "1") != 0) {
-        refuse(error, pool, file, apr_psprintf(pool,
-               "version is %s, and only 1 is understood",
-               texts->version ? texts->version : "missing"));
+        refuse(error, pool, file,
+               apr_psprintf(pool, "version is %s, and only 1 is understood",
+                            texts->version ? texts->version : "missing"));
         return TAKHIN_EUNSUPPORTED;
     }
     if (!texts->cluster_id || !*texts->cluster_id)
@@ -119,9 +119,9 @@ static apr_status_t judge_meta(directory_meta_t *meta,
     meta->cluster_id = texts->cluster_id;
     meta->node_id = (int32_t)number;
     memset(&meta->directory_id, 0, sizeof(meta->directory_id));
-    if (texts->directory_id
-        && wire_uuid_parse(&meta->directory_id,
-                           wire_string_from(texts->directory_id)))
+    if (texts->directory_id &&
+        wire_uuid_parse(&meta->directory_id,
+                        wire_string_from(texts->directory_id)))
         return refuse(error, pool, file, "directory.id is no UUID");
     return APR_SUCCESS;
 }
@@ -130,7 +130,7 @@ apr_status_t directory_read_meta(directory_meta_t *meta, const char *path,
                                  apr_pool_t *pool, const char **error)
 {
     const char *file = apr_psprintf(pool, "%s/" META_FILE, path);
-    meta_texts_t texts = { NULL, NULL, NULL, NULL };
+    meta_texts_t texts = {NULL, NULL, NULL, NULL};
     char *text;
     char *line;
     char *last;
@@ -171,10 +171,12 @@ apr_status_t directory_write_meta(const directory_meta_t *meta,
 
 static apr_status_t look_at(void *baton, const char *name, apr_filetype_e type)
 {
-    static const char *const harmless[] = {
-        ".lock", "lost+found", "bootstrap.checkpoint",
-        "bootstrap.checkpoint.part", META_FILE ".tmp", ".DS_Store"
-    };
+    static const char *const harmless[] = {".lock",
+                                           "lost+found",
+                                           "bootstrap.checkpoint",
+                                           "bootstrap.checkpoint.part",
+                                           META_FILE ".tmp",
+                                           ".DS_Store"};
     const char **found = baton;
 
     (void)type;
@@ -200,7 +202,7 @@ apr_status_t directory_is_new(const char *path, apr_pool_t *pool,
     return status;
 }
 
-/* ---- quorum-state ------------------------------------------------------------- */
+/* ---- quorum-state -------------------------------------------------------- */
 
 /* The text behind "KEY": in a flat JSON object, or NULL. The file is written by
  * a program and has no such text inside of another value. */
@@ -278,16 +280,16 @@ apr_status_t directory_read_quorum(quorum_state_t *state, const char *path,
                               takhin_strerror(status, why, sizeof(why)));
         return status;
     }
-    if (!json_number(json, "data_version", &version, pool)
-        || version < 0 || version > 1) {
+    if (!json_number(json, "data_version", &version, pool) || version < 0 ||
+        version > 1) {
         refuse(error, pool, file, "data_version is neither 0 nor 1");
         return TAKHIN_EUNSUPPORTED;
     }
     state->version = version;
-    if (!json_number(json, "leaderId", &state->leader_id, pool)
-        || !json_number(json, "leaderEpoch", &state->leader_epoch, pool)
-        || !json_number(json, "votedId", &state->voted_id, pool)
-        || state->leader_epoch < 0)
+    if (!json_number(json, "leaderId", &state->leader_id, pool) ||
+        !json_number(json, "leaderEpoch", &state->leader_epoch, pool) ||
+        !json_number(json, "votedId", &state->voted_id, pool) ||
+        state->leader_epoch < 0)
         return refuse(error, pool, file, "leader or epoch is missing");
     read_voters(state, json, pool);
     return APR_SUCCESS;

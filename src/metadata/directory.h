@@ -19,7 +19,7 @@
 typedef struct {
     int32_t node_id;
     const char *cluster_id;
-    wire_uuid_t directory_id;   /* zero when the file has none */
+    wire_uuid_t directory_id; /* zero when the file has none */
 } directory_meta_t;
 
 /*
@@ -39,11 +39,11 @@ apr_status_t directory_is_new(const char *path, apr_pool_t *pool,
 
 /* quorum-state. */
 typedef struct {
-    int version;                /* of its data: 0, or 1 with kraft.version 1 */
-    int32_t leader_id;          /* -1: none */
+    int version;       /* of its data: 0, or 1 with kraft.version 1 */
+    int32_t leader_id; /* -1: none */
     int32_t leader_epoch;
-    int32_t voted_id;           /* -1: none */
-    int voter_count;            /* version 0; -1 when not told */
+    int32_t voted_id; /* -1: none */
+    int voter_count;  /* version 0; -1 when not told */
     const int32_t *voters;
 } quorum_state_t;
 

@@ -49,7 +49,7 @@ int effective_values(const config_t *config, const metadata_image_t *image,
                      const property_t *property,
                      config_synonym_t values[EFFECTIVE_MAX])
 {
-    scope_t scope = { config, image, broker, topic };
+    scope_t scope = {config, image, broker, topic};
     config_synonym_t known[CONFIG_SYNONYMS_MAX];
     int known_count = config_synonyms(config, property->id, known);
     int count = 0;
@@ -59,13 +59,13 @@ int effective_values(const config_t *config, const metadata_image_t *image,
                     image_config(image, CONFIG_TOPIC, topic, property->name),
                     CONFIG_SOURCE_TOPIC);
     if (*broker)
-        count = add_dynamic(&scope, broker, CONFIG_SOURCE_DYNAMIC_BROKER,
-                            known, known_count, values, count);
+        count = add_dynamic(&scope, broker, CONFIG_SOURCE_DYNAMIC_BROKER, known,
+                            known_count, values, count);
     count = add_dynamic(&scope, "", CONFIG_SOURCE_DYNAMIC_DEFAULT, known,
                         known_count, values, count);
     for (int i = 0; i < known_count; i++)
-        count = add(values, count, known[i].name, known[i].value,
-                    known[i].source);
+        count =
+            add(values, count, known[i].name, known[i].value, known[i].source);
     return count;
 }
 
@@ -89,8 +89,7 @@ static int64_t number(const scope_t *scope, config_id_t id)
 
 static const char *string(const scope_t *scope, config_id_t id)
 {
-    const char *value =
-        config_topic_string(scope->config, id, text(scope, id));
+    const char *value = config_topic_string(scope->config, id, text(scope, id));
 
     return value ? value : "";
 }
@@ -151,18 +150,16 @@ static void set_messages(const scope_t *scope, log_config_t *log)
         number(scope, CONFIG_TOPIC_MESSAGE_TIMESTAMP_BEFORE_MAX_MS);
     log->timestamp_after_max_ms =
         number(scope, CONFIG_TOPIC_MESSAGE_TIMESTAMP_AFTER_MAX_MS);
-    log->log_append_time =
-        !strcmp(string(scope, CONFIG_TOPIC_MESSAGE_TIMESTAMP_TYPE),
-                "LogAppendTime");
-    log->compression_type =
-        codec(string(scope, CONFIG_TOPIC_COMPRESSION_TYPE));
+    log->log_append_time = !strcmp(
+        string(scope, CONFIG_TOPIC_MESSAGE_TIMESTAMP_TYPE), "LogAppendTime");
+    log->compression_type = codec(string(scope, CONFIG_TOPIC_COMPRESSION_TYPE));
 }
 
-void effective_log_config(const config_t *config,
-                          const metadata_image_t *image, const char *broker,
-                          const char *topic, log_config_t *log)
+void effective_log_config(const config_t *config, const metadata_image_t *image,
+                          const char *broker, const char *topic,
+                          log_config_t *log)
 {
-    scope_t scope = { config, image, broker, topic };
+    scope_t scope = {config, image, broker, topic};
 
     log_config_init(log);
     set_retention(&scope, log);

@@ -26,8 +26,8 @@ int effective_values(const config_t *config, const metadata_image_t *image,
                      config_synonym_t values[EFFECTIVE_MAX]);
 
 /* The configuration of TOPIC's logs. */
-void effective_log_config(const config_t *config,
-                          const metadata_image_t *image, const char *broker,
-                          const char *topic, log_config_t *log);
+void effective_log_config(const config_t *config, const metadata_image_t *image,
+                          const char *broker, const char *topic,
+                          log_config_t *log);
 
 #endif

@@ -7,23 +7,18 @@
 #include "base/error.h"
 
 static const metadata_feature_t supported[] = {
-    { "eligible.leader.replicas.version", 0, 1 },
-    { "group.version", 0, 1 },
-    { "kraft.version", 0, 1 },
-    { FEATURE_METADATA_VERSION, 7, 30 }, /* 3.3-IV3 to 4.3-IV0 */
-    { "share.version", 0, 1 },
-    { "streams.version", 0, 1 },
-    { "transaction.version", 0, 2 }
-};
+    {"eligible.leader.replicas.version", 0, 1},
+    {"group.version", 0, 1},
+    {"kraft.version", 0, 1},
+    {FEATURE_METADATA_VERSION, 7, 30}, /* 3.3-IV3 to 4.3-IV0 */
+    {"share.version", 0, 1},
+    {"streams.version", 0, 1},
+    {"transaction.version", 0, 2}};
 
 static const feature_level_t bootstrap[] = {
-    { FEATURE_METADATA_VERSION, 30 },
-    { "eligible.leader.replicas.version", 1 },
-    { "group.version", 1 },
-    { "share.version", 1 },
-    { "streams.version", 1 },
-    { "transaction.version", 2 }
-};
+    {FEATURE_METADATA_VERSION, 30}, {"eligible.leader.replicas.version", 1},
+    {"group.version", 1},           {"share.version", 1},
+    {"streams.version", 1},         {"transaction.version", 2}};
 
 const metadata_feature_t *metadata_features(int *count)
 {
@@ -42,16 +37,15 @@ typedef struct {
     int16_t level;
 } unsupported_t;
 
-static apr_status_t check_feature(void *baton, const char *name,
-                                  int16_t level)
+static apr_status_t check_feature(void *baton, const char *name, int16_t level)
 {
     unsupported_t *found = baton;
     int count;
     const metadata_feature_t *known = metadata_features(&count);
 
     for (int i = 0; i < count; i++) {
-        if (strcmp(known[i].name, name) == 0 && level >= known[i].min
-            && level <= known[i].max)
+        if (strcmp(known[i].name, name) == 0 && level >= known[i].min &&
+            level <= known[i].max)
             return APR_SUCCESS;
     }
     found->name = name;
@@ -61,7 +55,7 @@ static apr_status_t check_feature(void *baton, const char *name,
 
 const char *feature_unsupported(const metadata_image_t *image, int16_t *level)
 {
-    unsupported_t found = { NULL, 0 };
+    unsupported_t found = {NULL, 0};
 
     image_each_feature(image, check_feature, &found);
     *level = found.level;

@@ -12,7 +12,7 @@
 #include "metadata/image.h"
 
 #define FEATURE_METADATA_VERSION "metadata.version"
-#define FEATURE_ELR_VERSION "eligible.leader.replicas.version"
+#define FEATURE_ELR_VERSION      "eligible.leader.replicas.version"
 
 typedef image_feature_range_t metadata_feature_t;
 
@@ -28,7 +28,6 @@ const metadata_feature_t *metadata_features(int *count);
 const feature_level_t *feature_bootstrap_levels(int *count);
 
 /* The feature of IMAGE that is not supported, with *LEVEL; or NULL. */
-const char *feature_unsupported(const metadata_image_t *image,
-                                int16_t *level);
+const char *feature_unsupported(const metadata_image_t *image, int16_t *level);
 
 #endif

@@ -16,9 +16,8 @@ static apr_status_t refuse(const char **error, apr_status_t status,
     return status;
 }
 
-apr_status_t frame_decode(frame_t *frame, const uint8_t *value,
-                          int32_t length, apr_pool_t *pool,
-                          const char **error)
+apr_status_t frame_decode(frame_t *frame, const uint8_t *value, int32_t length,
+                          apr_pool_t *pool, const char **error)
 {
     wire_reader_t in;
     uint32_t frame_version;
@@ -35,9 +34,9 @@ apr_status_t frame_decode(frame_t *frame, const uint8_t *value,
     if (!wire_reader_ok(&in))
         return refuse(error, in.status, "a record has no whole frame");
     if (frame_version != FRAME_VERSION)
-        return refuse(error, TAKHIN_EUNSUPPORTED,
-                      apr_psprintf(pool, "frame version %u is not known",
-                                   frame_version));
+        return refuse(
+            error, TAKHIN_EUNSUPPORTED,
+            apr_psprintf(pool, "frame version %u is not known", frame_version));
     frame->type = key <= INT16_MAX ? metadata_record((int16_t)key) : NULL;
     if (!frame->type)
         return refuse(error, TAKHIN_EUNSUPPORTED,
@@ -49,8 +48,7 @@ apr_status_t frame_decode(frame_t *frame, const uint8_t *value,
     frame->key = (int16_t)key;
     frame->version = (int16_t)version;
     frame->body = apr_palloc(pool, frame->type->size);
-    status = wire_message_decode(frame->type, frame->body, &in,
-                                 frame->version);
+    status = wire_message_decode(frame->type, frame->body, &in, frame->version);
     if (status)
         return refuse(error, status,
                       apr_psprintf(pool, "%s: %s", frame->type->name,
@@ -73,11 +71,11 @@ apr_status_t frame_encode(wire_writer_t *out, int16_t key, int16_t version,
 
 /* Levels of metadata.version at which a record's version went up. */
 enum {
-    LEVEL_CONTROLLED_SHUTDOWN = 7,  /* 3.3-IV3 */
-    LEVEL_ZK_MIGRATION = 8,         /* 3.4-IV0 */
-    LEVEL_DIRECTORIES = 17,         /* 3.7-IV2, KIP-858 */
-    LEVEL_ELR = 23,                 /* 4.0-IV1, KIP-966 */
-    LEVEL_CORDONED = 30             /* 4.3-IV0 */
+    LEVEL_CONTROLLED_SHUTDOWN = 7, /* 3.3-IV3 */
+    LEVEL_ZK_MIGRATION = 8,        /* 3.4-IV0 */
+    LEVEL_DIRECTORIES = 17,        /* 3.7-IV2, KIP-858 */
+    LEVEL_ELR = 23,                /* 4.0-IV1, KIP-966 */
+    LEVEL_CORDONED = 30            /* 4.3-IV0 */
 };
 
 int16_t frame_version(int16_t key, int16_t metadata_version)

@@ -45,14 +45,13 @@ typedef struct {
     int16_t key;
     int16_t version;
     const wire_message_t *type;
-    void *body;                   /* the struct of TYPE, from the pool */
+    void *body; /* the struct of TYPE, from the pool */
 } frame_t;
 
 /* Decodes the LENGTH bytes at VALUE, which BODY then points into. Errors:
  * TAKHIN_EUNSUPPORTED, TAKHIN_ECORRUPT, with *ERROR saying what, from POOL. */
-apr_status_t frame_decode(frame_t *frame, const uint8_t *value,
-                          int32_t length, apr_pool_t *pool,
-                          const char **error);
+apr_status_t frame_decode(frame_t *frame, const uint8_t *value, int32_t length,
+                          apr_pool_t *pool, const char **error);
 
 /* Appends a frame to OUT. Errors as wire_message_encode. */
 apr_status_t frame_encode(wire_writer_t *out, int16_t key, int16_t version,

@@ -18,7 +18,7 @@
 enum {
     TOPIC_NAMES,
     TOPIC_IDS,
-    TOPIC_METRICS,                /* only names with '.' or '_' in them */
+    TOPIC_METRICS, /* only names with '.' or '_' in them */
     CONFIGS,
     BROKERS,
     CONTROLLERS,
@@ -36,15 +36,15 @@ struct metadata_image_t {
     int64_t offset;
     int64_t next_producer_id;
     apr_size_t partition_count;
-    uint64_t edit;                /* who may change what this one points to */
+    uint64_t edit; /* who may change what this one points to */
     int8_t zk_state;
     pmap_t maps[MAP_COUNT];
 };
 
-/* ---- values ---------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------- */
 
 typedef struct {
-    apr_uint32_t references;      /* topics that differ elsewhere share it */
+    apr_uint32_t references; /* topics that differ elsewhere share it */
     image_partition_t partition;
 } partition_box_t;
 
@@ -57,7 +57,7 @@ struct image_topic_t {
     int32_t capacity;
     uint16_t name_length;
     uint16_t has_metrics_name;
-    char names[];                 /* the name, NUL; the same in metrics, NUL */
+    char names[]; /* the name, NUL; the same in metrics, NUL */
 };
 
 /* What all other values begin with: the key is in the block. */
@@ -156,12 +156,12 @@ static void block_destroy(pmap_value_t *value)
     free(value);
 }
 
-static const pmap_type_t topic_by_name = { key_of_name, topic_destroy };
-static const pmap_type_t topic_by_id = { key_of_id, topic_destroy };
-static const pmap_type_t topic_by_metrics = { key_of_metrics, topic_destroy };
-static const pmap_type_t block_by_key = { key_of_block, block_destroy };
+static const pmap_type_t topic_by_name = {key_of_name, topic_destroy};
+static const pmap_type_t topic_by_id = {key_of_id, topic_destroy};
+static const pmap_type_t topic_by_metrics = {key_of_metrics, topic_destroy};
+static const pmap_type_t block_by_key = {key_of_block, block_destroy};
 
-/* ---- one block, filled from its front -------------------------------------- */
+/* ---- one block, filled from its front ------------------------------------ */
 
 typedef struct {
     char *at;
@@ -241,7 +241,7 @@ static apr_status_t block_remove(metadata_image_t *image, int map,
     return pmap_remove(&image->maps[map], image->edit, key, length);
 }
 
-/* ---- images ---------------------------------------------------------------- */
+/* ---- images -------------------------------------------------------------- */
 
 static uint64_t next_edit(void)
 {
@@ -320,7 +320,7 @@ void image_set_position(metadata_image_t *image, int64_t offset, int32_t epoch)
     image->epoch = epoch;
 }
 
-/* ---- topics ---------------------------------------------------------------- */
+/* ---- topics -------------------------------------------------------------- */
 
 const char *image_topic_name(const image_topic_t *topic)
 {
@@ -385,8 +385,8 @@ const image_topic_t *image_topic_collision(const metadata_image_t *image,
     char metrics[256];
     const image_topic_t *topic;
 
-    if (name_length >= sizeof(metrics)
-        || !metrics_name(metrics, name, name_length))
+    if (name_length >= sizeof(metrics) ||
+        !metrics_name(metrics, name, name_length))
         return NULL;
     topic = (const image_topic_t *)pmap_get(&image->maps[TOPIC_METRICS],
                                             metrics, name_length);
@@ -437,8 +437,8 @@ static apr_status_t topic_put(metadata_image_t *image, image_topic_t *topic)
     if (!status)
         status = pmap_put(&image->maps[TOPIC_IDS], image->edit, &topic->value);
     if (!status && topic->has_metrics_name)
-        status = pmap_put(&image->maps[TOPIC_METRICS], image->edit,
-                          &topic->value);
+        status =
+            pmap_put(&image->maps[TOPIC_METRICS], image->edit, &topic->value);
     pmap_value_release(&topic_by_name, &topic->value);
     return status;
 }
@@ -448,9 +448,9 @@ apr_status_t image_add_topic(metadata_image_t *image, image_text_t name,
 {
     image_topic_t *topic;
 
-    if (name.length == 0 || name.length > UINT16_MAX
-        || image_topic(image, name.data, name.length)
-        || image_topic_by_id(image, id))
+    if (name.length == 0 || name.length > UINT16_MAX ||
+        image_topic(image, name.data, name.length) ||
+        image_topic_by_id(image, id))
         return TAKHIN_ECORRUPT;
     topic = topic_new(image->edit, name.data, name.length, id);
     return topic ? topic_put(image, topic) : APR_ENOMEM;
@@ -472,15 +472,16 @@ apr_status_t image_remove_topic(metadata_image_t *image, const wire_uuid_t *id)
     pmap_value_retain(&topic->value);
     for (int32_t i = 0; i < topic->count; i++)
         image->partition_count -= topic->partitions[i] != NULL;
-    status = block_remove(image, CONFIGS, key,
-                          config_key(key, CONFIG_TOPIC, (image_text_t) {
-                              topic->names, topic->name_length }));
+    status = block_remove(
+        image, CONFIGS, key,
+        config_key(key, CONFIG_TOPIC,
+                   (image_text_t){topic->names, topic->name_length}));
     if (!status)
         status = pmap_remove(&image->maps[TOPIC_NAMES], image->edit,
                              topic->names, topic->name_length);
     if (!status)
-        status = pmap_remove(&image->maps[TOPIC_IDS], image->edit, id,
-                             sizeof(*id));
+        status =
+            pmap_remove(&image->maps[TOPIC_IDS], image->edit, id, sizeof(*id));
     if (!status && topic->has_metrics_name)
         status = pmap_remove(&image->maps[TOPIC_METRICS], image->edit,
                              topic->names + topic->name_length + 1,
@@ -493,21 +494,19 @@ apr_status_t image_remove_topic(metadata_image_t *image, const wire_uuid_t *id)
 /* Sets *OWNED to TOPIC as this edit may change it: itself, or a copy that took
  * its place. */
 static apr_status_t topic_own(metadata_image_t *image,
-                              const image_topic_t *topic,
-                              image_topic_t **owned)
+                              const image_topic_t *topic, image_topic_t **owned)
 {
     image_topic_t *copy;
 
     *owned = (image_topic_t *)topic;
     if (topic->edit == image->edit)
         return APR_SUCCESS;
-    copy = topic_new(image->edit, topic->names, topic->name_length,
-                     &topic->id);
+    copy = topic_new(image->edit, topic->names, topic->name_length, &topic->id);
     if (!copy)
         return APR_ENOMEM;
     if (topic->count) {
-        copy->partitions = malloc((apr_size_t)topic->count
-                                  * sizeof(*copy->partitions));
+        copy->partitions =
+            malloc((apr_size_t)topic->count * sizeof(*copy->partitions));
         if (!copy->partitions) {
             free(copy);
             return APR_ENOMEM;
@@ -534,8 +533,8 @@ static apr_status_t topic_reserve(image_topic_t *topic, int32_t index)
     while (capacity <= index)
         capacity *= 2;
     if (capacity != topic->capacity) {
-        partitions = realloc(topic->partitions, (apr_size_t)capacity
-                             * sizeof(*partitions));
+        partitions = realloc(topic->partitions,
+                             (apr_size_t)capacity * sizeof(*partitions));
         if (!partitions)
             return APR_ENOMEM;
         topic->partitions = partitions;
@@ -549,10 +548,9 @@ static apr_status_t topic_reserve(image_topic_t *topic, int32_t index)
 static const image_ids_t *partition_ids(const image_partition_t *partition,
                                         int which)
 {
-    const image_ids_t *lists[] = {
-        &partition->replicas, &partition->isr, &partition->removing,
-        &partition->adding, &partition->eligible, &partition->last_known
-    };
+    const image_ids_t *lists[] = {&partition->replicas, &partition->isr,
+                                  &partition->removing, &partition->adding,
+                                  &partition->eligible, &partition->last_known};
 
     return which < 6 ? lists[which] : NULL;
 }
@@ -560,15 +558,17 @@ static const image_ids_t *partition_ids(const image_partition_t *partition,
 static partition_box_t *box_new(const image_partition_t *from)
 {
     apr_size_t room = 0;
-    apr_size_t directories = from->directories
-        ? (apr_size_t)from->replicas.count * sizeof(wire_uuid_t) : 0;
+    apr_size_t directories =
+        from->directories
+            ? (apr_size_t)from->replicas.count * sizeof(wire_uuid_t)
+            : 0;
     partition_box_t *box;
     pack_t pack;
     image_ids_t *to;
 
     for (int i = 0; partition_ids(from, i); i++)
-        room += pack_room((apr_size_t)partition_ids(from, i)->count
-                          * sizeof(int32_t));
+        room += pack_room((apr_size_t)partition_ids(from, i)->count *
+                          sizeof(int32_t));
     box = malloc(pack_room(sizeof(*box)) + room + pack_room(directories));
     if (!box)
         return NULL;
@@ -578,12 +578,12 @@ static partition_box_t *box_new(const image_partition_t *from)
     box->partition = *from;
     for (int i = 0; partition_ids(from, i); i++) {
         to = (image_ids_t *)partition_ids(&box->partition, i);
-        to->ids = pack_copy(&pack, to->ids,
-                            (apr_size_t)to->count * sizeof(int32_t));
+        to->ids =
+            pack_copy(&pack, to->ids, (apr_size_t)to->count * sizeof(int32_t));
     }
     if (directories)
-        box->partition.directories = pack_copy(&pack, from->directories,
-                                               directories);
+        box->partition.directories =
+            pack_copy(&pack, from->directories, directories);
     return box;
 }
 
@@ -642,13 +642,13 @@ static apr_status_t clear_topic_elr(void *baton, const image_topic_t *topic)
 
 apr_status_t image_clear_elr(metadata_image_t *image, image_text_t name)
 {
-    clear_elr_t clear = { image, NULL };
+    clear_elr_t clear = {image, NULL};
     metadata_image_t *base;
     apr_status_t status;
 
     if (name.length > 0) {
-        image_topic_t *topic = (image_topic_t *)image_topic(image, name.data,
-                                                            name.length);
+        image_topic_t *topic =
+            (image_topic_t *)image_topic(image, name.data, name.length);
 
         if (!topic)
             return TAKHIN_ECORRUPT;
@@ -667,7 +667,7 @@ apr_status_t image_clear_elr(metadata_image_t *image, image_text_t name)
     return status;
 }
 
-/* ---- configurations -------------------------------------------------------- */
+/* ---- configurations ------------------------------------------------------ */
 
 /* Writes the key of a resource to KEY, which has room for NAME and one more. */
 static apr_size_t config_key(char *key, int8_t type, image_text_t name)
@@ -682,8 +682,7 @@ static const config_block_t *config_find(const metadata_image_t *image,
                                          int8_t type, image_text_t name)
 {
     char small[257];
-    char *key = name.length < sizeof(small) ? small
-                                            : malloc(name.length + 1);
+    char *key = name.length < sizeof(small) ? small : malloc(name.length + 1);
     const config_block_t *found;
 
     if (!key)
@@ -699,8 +698,8 @@ const image_config_entry_t *image_configs(const metadata_image_t *image,
                                           int8_t type, const char *name,
                                           int *count)
 {
-    const config_block_t *configs = config_find(
-        image, type, (image_text_t) { name, strlen(name) });
+    const config_block_t *configs =
+        config_find(image, type, (image_text_t){name, strlen(name)});
 
     *count = configs ? configs->count : 0;
     return configs ? configs->entries : NULL;
@@ -710,8 +709,8 @@ const char *image_config(const metadata_image_t *image, int8_t type,
                          const char *name, const char *key)
 {
     int count;
-    const image_config_entry_t *entries = image_configs(image, type, name,
-                                                        &count);
+    const image_config_entry_t *entries =
+        image_configs(image, type, name, &count);
     int low = 0;
 
     while (low < count) {
@@ -745,7 +744,7 @@ static apr_status_t walk_config(void *baton, pmap_value_t *value)
 apr_status_t image_each_config(const metadata_image_t *image,
                                image_config_fn each, void *baton)
 {
-    config_walk_t walk = { each, baton };
+    config_walk_t walk = {each, baton};
 
     return pmap_each(&image->maps[CONFIGS], walk_config, &walk);
 }
@@ -763,23 +762,23 @@ static config_block_t *config_merge(const config_block_t *old, int8_t type,
                                     image_text_t value)
 {
     int count = old ? old->count : 0;
-    apr_size_t room = pack_room(name.length + 2)
-                      + pack_room(key.length + 1) + pack_room(value.length + 1)
-                      + pack_room((apr_size_t)(count + 1)
-                                  * sizeof(image_config_entry_t));
+    apr_size_t room =
+        pack_room(name.length + 2) + pack_room(key.length + 1) +
+        pack_room(value.length + 1) +
+        pack_room((apr_size_t)(count + 1) * sizeof(image_config_entry_t));
     config_block_t *block;
     int placed = value.data == NULL;
     pack_t pack;
 
     for (int i = 0; i < count; i++)
-        room += pack_text_room(old->entries[i].name)
-                + pack_text_room(old->entries[i].value);
+        room += pack_text_room(old->entries[i].name) +
+                pack_text_room(old->entries[i].value);
     block = block_new(sizeof(*block), room, &pack);
     if (!block)
         return NULL;
     block->type = type;
-    block->entries = pack_take(&pack, (apr_size_t)(count + 1)
-                               * sizeof(image_config_entry_t));
+    block->entries = pack_take(&pack, (apr_size_t)(count + 1) *
+                                          sizeof(image_config_entry_t));
     block->block.key = pack_take(&pack, name.length + 2);
     block->block.key_length = config_key((char *)block->block.key, type, name);
     block->name = (const char *)block->block.key + 1;
@@ -788,14 +787,14 @@ static config_block_t *config_merge(const config_block_t *old, int8_t type,
 
         if (order > 0 && !placed) {
             block->entries[block->count].name = pack_bytes_text(&pack, key);
-            block->entries[block->count++].value = pack_bytes_text(&pack,
-                                                                   value);
+            block->entries[block->count++].value =
+                pack_bytes_text(&pack, value);
             placed = 1;
         }
         if (i == count || order == 0)
             continue;
-        block->entries[block->count].name = pack_text(&pack,
-                                                      old->entries[i].name);
+        block->entries[block->count].name =
+            pack_text(&pack, old->entries[i].name);
         block->entries[block->count++].value =
             pack_text(&pack, old->entries[i].value);
     }
@@ -817,19 +816,19 @@ apr_status_t image_set_config(metadata_image_t *image, int8_t type,
         return APR_ENOMEM;
     if (block->count > 0)
         return block_put(image, CONFIGS, block);
-    status = block_remove(image, CONFIGS, block->block.key,
-                          block->block.key_length);
+    status =
+        block_remove(image, CONFIGS, block->block.key, block->block.key_length);
     pmap_value_release(&block_by_key, &block->block.value);
     return status;
 }
 
-/* ---- brokers and controllers ------------------------------------------------ */
+/* ---- brokers and controllers --------------------------------------------- */
 
 static const image_node_t *node_find(const metadata_image_t *image, int map,
                                      int32_t id)
 {
-    const node_block_t *block = (const node_block_t *)pmap_get(
-        &image->maps[map], &id, sizeof(id));
+    const node_block_t *block =
+        (const node_block_t *)pmap_get(&image->maps[map], &id, sizeof(id));
 
     return block ? &block->node : NULL;
 }
@@ -848,19 +847,19 @@ static apr_size_t node_room(const image_node_t *node)
 {
     apr_size_t room = pack_text_room(node->rack);
 
-    room += pack_room((apr_size_t)node->endpoint_count
-                      * sizeof(image_endpoint_t));
+    room +=
+        pack_room((apr_size_t)node->endpoint_count * sizeof(image_endpoint_t));
     for (int i = 0; i < node->endpoint_count; i++)
-        room += pack_text_room(node->endpoints[i].name)
-                + pack_text_room(node->endpoints[i].host);
-    room += pack_room((apr_size_t)node->feature_count
-                      * sizeof(image_feature_range_t));
+        room += pack_text_room(node->endpoints[i].name) +
+                pack_text_room(node->endpoints[i].host);
+    room += pack_room((apr_size_t)node->feature_count *
+                      sizeof(image_feature_range_t));
     for (int i = 0; i < node->feature_count; i++)
         room += pack_text_room(node->features[i].name);
     room += pack_room((apr_size_t)node->log_dir_count * sizeof(wire_uuid_t));
     if (node->cordoned_count > 0)
-        room += pack_room((apr_size_t)node->cordoned_count
-                          * sizeof(wire_uuid_t));
+        room +=
+            pack_room((apr_size_t)node->cordoned_count * sizeof(wire_uuid_t));
     return room;
 }
 
@@ -870,27 +869,27 @@ static void node_fill(image_node_t *node, pack_t *pack)
     image_feature_range_t *features;
 
     node->rack = pack_text(pack, node->rack);
-    endpoints = pack_copy(pack, node->endpoints,
-                          (apr_size_t)node->endpoint_count
-                          * sizeof(image_endpoint_t));
+    endpoints =
+        pack_copy(pack, node->endpoints,
+                  (apr_size_t)node->endpoint_count * sizeof(image_endpoint_t));
     for (int i = 0; i < node->endpoint_count; i++) {
         endpoints[i].name = pack_text(pack, endpoints[i].name);
         endpoints[i].host = pack_text(pack, endpoints[i].host);
     }
     node->endpoints = endpoints;
     features = pack_copy(pack, node->features,
-                         (apr_size_t)node->feature_count
-                         * sizeof(image_feature_range_t));
+                         (apr_size_t)node->feature_count *
+                             sizeof(image_feature_range_t));
     for (int i = 0; i < node->feature_count; i++)
         features[i].name = pack_text(pack, features[i].name);
     node->features = features;
-    node->log_dirs = pack_copy(pack, node->log_dirs,
-                               (apr_size_t)node->log_dir_count
-                               * sizeof(wire_uuid_t));
+    node->log_dirs =
+        pack_copy(pack, node->log_dirs,
+                  (apr_size_t)node->log_dir_count * sizeof(wire_uuid_t));
     if (node->cordoned_count > 0)
-        node->cordoned = pack_copy(pack, node->cordoned,
-                                   (apr_size_t)node->cordoned_count
-                                   * sizeof(wire_uuid_t));
+        node->cordoned =
+            pack_copy(pack, node->cordoned,
+                      (apr_size_t)node->cordoned_count * sizeof(wire_uuid_t));
 }
 
 static apr_status_t node_put(metadata_image_t *image, int map,
@@ -908,8 +907,7 @@ static apr_status_t node_put(metadata_image_t *image, int map,
     return block_put(image, map, block);
 }
 
-apr_status_t image_put_broker(metadata_image_t *image,
-                              const image_node_t *node)
+apr_status_t image_put_broker(metadata_image_t *image, const image_node_t *node)
 {
     return node_put(image, BROKERS, node);
 }
@@ -940,7 +938,7 @@ static apr_status_t walk_node(void *baton, pmap_value_t *value)
 apr_status_t image_each_broker(const metadata_image_t *image,
                                image_node_fn each, void *baton)
 {
-    node_walk_t walk = { each, baton };
+    node_walk_t walk = {each, baton};
 
     return pmap_each(&image->maps[BROKERS], walk_node, &walk);
 }
@@ -948,12 +946,12 @@ apr_status_t image_each_broker(const metadata_image_t *image,
 apr_status_t image_each_controller(const metadata_image_t *image,
                                    image_node_fn each, void *baton)
 {
-    node_walk_t walk = { each, baton };
+    node_walk_t walk = {each, baton};
 
     return pmap_each(&image->maps[CONTROLLERS], walk_node, &walk);
 }
 
-/* ---- features, producer ids, ZooKeeper's last trace ------------------------- */
+/* ---- features, producer ids, ZooKeeper's last trace ---------------------- */
 
 int16_t image_feature(const metadata_image_t *image, const char *name)
 {
@@ -997,7 +995,7 @@ static apr_status_t walk_feature(void *baton, pmap_value_t *value)
 apr_status_t image_each_feature(const metadata_image_t *image,
                                 image_feature_fn each, void *baton)
 {
-    feature_walk_t walk = { each, baton };
+    feature_walk_t walk = {each, baton};
 
     return pmap_each(&image->maps[FEATURES], walk_feature, &walk);
 }
@@ -1022,7 +1020,7 @@ void image_set_zk_state(metadata_image_t *image, int8_t state)
     image->zk_state = state;
 }
 
-/* ---- quotas ------------------------------------------------------------------ */
+/* ---- quotas -------------------------------------------------------------- */
 
 #define QUOTA_MAX_PARTS 8
 
@@ -1049,8 +1047,8 @@ static apr_size_t quota_key_room(const image_quota_entity_t *entity, int count)
     apr_size_t room = 0;
 
     for (int i = 0; i < count; i++)
-        room += strlen(entity[i].type) + 2
-                + (entity[i].name ? strlen(entity[i].name) + 1 : 0);
+        room += strlen(entity[i].type) + 2 +
+                (entity[i].name ? strlen(entity[i].name) + 1 : 0);
     return room;
 }
 
@@ -1094,31 +1092,30 @@ const image_quota_t *image_quota(const metadata_image_t *image,
     image_quota_entity_t sorted[QUOTA_MAX_PARTS];
     const quota_block_t *block;
 
-    if (image->maps[QUOTAS].count == 0
-        || !quota_sort(sorted, entity, entity_count))
+    if (image->maps[QUOTAS].count == 0 ||
+        !quota_sort(sorted, entity, entity_count))
         return NULL;
     block = quota_find(image, sorted, entity_count);
     return block ? &block->quota : NULL;
 }
 
 static quota_block_t *quota_merge(const image_quota_t *old,
-                                  const image_quota_entity_t *sorted,
-                                  int count, const char *key,
-                                  const double *value)
+                                  const image_quota_entity_t *sorted, int count,
+                                  const char *key, const double *value)
 {
     int values = old ? old->value_count : 0;
     apr_size_t key_length = quota_key_room(sorted, count);
-    apr_size_t room = pack_room(key_length) + pack_text_room(key)
-        + pack_room((apr_size_t)count * sizeof(*sorted))
-        + pack_room((apr_size_t)(values + 1) * sizeof(image_quota_value_t));
+    apr_size_t room =
+        pack_room(key_length) + pack_text_room(key) +
+        pack_room((apr_size_t)count * sizeof(*sorted)) +
+        pack_room((apr_size_t)(values + 1) * sizeof(image_quota_value_t));
     image_quota_entity_t *parts;
     image_quota_value_t *to;
     quota_block_t *block;
     pack_t pack;
 
     for (int i = 0; i < count; i++)
-        room += pack_text_room(sorted[i].type)
-                + pack_text_room(sorted[i].name);
+        room += pack_text_room(sorted[i].type) + pack_text_room(sorted[i].name);
     for (int i = 0; i < values; i++)
         room += pack_text_room(old->values[i].key);
     block = block_new(sizeof(*block), room, &pack);
@@ -1130,12 +1127,11 @@ static quota_block_t *quota_merge(const image_quota_t *old,
         parts[i].name = pack_text(&pack, parts[i].name);
     }
     to = pack_take(&pack, (apr_size_t)(values + 1) * sizeof(*to));
-    block->quota = (image_quota_t) { parts, count, to, 0 };
+    block->quota = (image_quota_t){parts, count, to, 0};
     for (int i = 0; i < values; i++) {
         if (strcmp(old->values[i].key, key) == 0)
             continue;
-        to[block->quota.value_count].key = pack_text(&pack,
-                                                     old->values[i].key);
+        to[block->quota.value_count].key = pack_text(&pack, old->values[i].key);
         to[block->quota.value_count++].value = old->values[i].value;
     }
     if (value) {
@@ -1167,8 +1163,8 @@ apr_status_t image_set_quota(metadata_image_t *image,
         return APR_ENOMEM;
     if (block->quota.value_count > 0)
         return block_put(image, QUOTAS, block);
-    status = block_remove(image, QUOTAS, block->block.key,
-                          block->block.key_length);
+    status =
+        block_remove(image, QUOTAS, block->block.key, block->block.key_length);
     pmap_value_release(&block_by_key, &block->block.value);
     return status;
 }
@@ -1188,12 +1184,12 @@ static apr_status_t walk_quota(void *baton, pmap_value_t *value)
 apr_status_t image_each_quota(const metadata_image_t *image,
                               image_quota_fn each, void *baton)
 {
-    quota_walk_t walk = { each, baton };
+    quota_walk_t walk = {each, baton};
 
     return pmap_each(&image->maps[QUOTAS], walk_quota, &walk);
 }
 
-/* ---- SCRAM credentials ------------------------------------------------------ */
+/* ---- SCRAM credentials --------------------------------------------------- */
 
 /* Mechanism, then the user's name. KEY has room for USER with its NUL. */
 static apr_size_t scram_key(char *key, const char *user, int8_t mechanism)
@@ -1222,9 +1218,9 @@ const image_scram_t *image_scram(const metadata_image_t *image,
 apr_status_t image_put_scram(metadata_image_t *image, const image_scram_t *from)
 {
     apr_size_t user = strlen(from->user) + 1;
-    apr_size_t room = pack_room(user) * 2 + pack_room(from->salt_length)
-                      + pack_room(from->stored_key_length)
-                      + pack_room(from->server_key_length);
+    apr_size_t room = pack_room(user) * 2 + pack_room(from->salt_length) +
+                      pack_room(from->stored_key_length) +
+                      pack_room(from->server_key_length);
     pack_t pack;
     scram_block_t *block = block_new(sizeof(*block), room, &pack);
 
@@ -1233,13 +1229,13 @@ apr_status_t image_put_scram(metadata_image_t *image, const image_scram_t *from)
     block->scram = *from;
     block->scram.user = pack_text(&pack, from->user);
     block->scram.salt = pack_copy(&pack, from->salt, from->salt_length);
-    block->scram.stored_key = pack_copy(&pack, from->stored_key,
-                                        from->stored_key_length);
-    block->scram.server_key = pack_copy(&pack, from->server_key,
-                                        from->server_key_length);
+    block->scram.stored_key =
+        pack_copy(&pack, from->stored_key, from->stored_key_length);
+    block->scram.server_key =
+        pack_copy(&pack, from->server_key, from->server_key_length);
     block->block.key = pack_take(&pack, user);
-    block->block.key_length = scram_key((char *)block->block.key, from->user,
-                                        from->mechanism);
+    block->block.key_length =
+        scram_key((char *)block->block.key, from->user, from->mechanism);
     return block_put(image, SCRAMS, block);
 }
 
@@ -1271,18 +1267,18 @@ static apr_status_t walk_scram(void *baton, pmap_value_t *value)
 apr_status_t image_each_scram(const metadata_image_t *image,
                               image_scram_fn each, void *baton)
 {
-    scram_walk_t walk = { each, baton };
+    scram_walk_t walk = {each, baton};
 
     return pmap_each(&image->maps[SCRAMS], walk_scram, &walk);
 }
 
-/* ---- ACLs --------------------------------------------------------------------- */
+/* ---- ACLs ---------------------------------------------------------------- */
 
 apr_status_t image_put_acl(metadata_image_t *image, const image_acl_t *from)
 {
-    apr_size_t room = pack_text_room(from->resource)
-                      + pack_text_room(from->principal)
-                      + pack_text_room(from->host);
+    apr_size_t room = pack_text_room(from->resource) +
+                      pack_text_room(from->principal) +
+                      pack_text_room(from->host);
     pack_t pack;
     acl_block_t *block = block_new(sizeof(*block), room, &pack);
 
@@ -1322,20 +1318,20 @@ static apr_status_t walk_acl(void *baton, pmap_value_t *value)
 apr_status_t image_each_acl(const metadata_image_t *image, image_acl_fn each,
                             void *baton)
 {
-    acl_walk_t walk = { each, baton };
+    acl_walk_t walk = {each, baton};
 
     return pmap_each(&image->maps[ACLS], walk_acl, &walk);
 }
 
-/* ---- delegation tokens -------------------------------------------------------- */
+/* ---- delegation tokens --------------------------------------------------- */
 
 apr_status_t image_put_token(metadata_image_t *image, image_text_t token_id,
                              const uint8_t *record, apr_size_t length)
 {
     pack_t pack;
-    token_block_t *block = block_new(sizeof(*block),
-                                     pack_room(token_id.length + 1)
-                                     + pack_room(length), &pack);
+    token_block_t *block =
+        block_new(sizeof(*block),
+                  pack_room(token_id.length + 1) + pack_room(length), &pack);
 
     if (!block)
         return APR_ENOMEM;
@@ -1367,7 +1363,7 @@ static apr_status_t walk_token(void *baton, pmap_value_t *value)
 apr_status_t image_each_token(const metadata_image_t *image,
                               image_token_fn each, void *baton)
 {
-    token_walk_t walk = { each, baton };
+    token_walk_t walk = {each, baton};
 
     return pmap_each(&image->maps[TOKENS], walk_token, &walk);
 }

@@ -36,16 +36,16 @@ typedef struct {
 } image_ids_t;
 
 typedef struct {
-    int32_t leader;             /* -1: none */
+    int32_t leader; /* -1: none */
     int32_t leader_epoch;
-    int32_t partition_epoch;    /* counts every change of this partition */
-    int8_t recovering;          /* 1 after an unclean election */
-    image_ids_t replicas;       /* in preferred order */
+    int32_t partition_epoch; /* counts every change of this partition */
+    int8_t recovering;       /* 1 after an unclean election */
+    image_ids_t replicas;    /* in preferred order */
     image_ids_t isr;
     image_ids_t removing;
     image_ids_t adding;
-    image_ids_t eligible;       /* eligible leader replicas (KIP-966) */
-    image_ids_t last_known;     /* last known ELR (KIP-966) */
+    image_ids_t eligible;           /* eligible leader replicas (KIP-966) */
+    image_ids_t last_known;         /* last known ELR (KIP-966) */
     const wire_uuid_t *directories; /* one a replica (KIP-858); NULL when the
                                        record was of a version without them */
 } image_partition_t;
@@ -61,7 +61,7 @@ int32_t image_topic_partition_count(const image_topic_t *topic);
 const image_partition_t *image_topic_partition(const image_topic_t *topic,
                                                int32_t index);
 
-/* ---- look-up ---------------------------------------------------------- */
+/* ---- look-up ------------------------------------------------------------- */
 
 void image_retain(const metadata_image_t *image);
 void image_release(const metadata_image_t *image);
@@ -87,12 +87,11 @@ apr_size_t image_partition_count(const metadata_image_t *image);
 
 /* Calls EACH for every topic, in no particular order, until it returns
  * something else than APR_SUCCESS, which is then returned. */
-typedef apr_status_t (*image_topic_fn)(void *baton,
-                                       const image_topic_t *topic);
+typedef apr_status_t (*image_topic_fn)(void *baton, const image_topic_t *topic);
 apr_status_t image_each_topic(const metadata_image_t *image,
                               image_topic_fn each, void *baton);
 
-/* ---- configurations --------------------------------------------------- */
+/* ---- configurations ------------------------------------------------------ */
 
 typedef struct {
     const char *name;
@@ -116,13 +115,14 @@ typedef apr_status_t (*image_config_fn)(void *baton, int8_t type,
 apr_status_t image_each_config(const metadata_image_t *image,
                                image_config_fn each, void *baton);
 
-/* ---- brokers, features ------------------------------------------------ */
+/* ---- brokers, features --------------------------------------------------- */
 
 typedef struct {
-    const char *name;           /* the listener's */
+    const char *name; /* the listener's */
     const char *host;
     uint16_t port;
-    int16_t security_protocol;  /* 0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT, 3 SASL_SSL */
+    int16_t security_protocol; /* 0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT,
+                                  3 SASL_SSL */
 } image_endpoint_t;
 
 typedef struct {
@@ -133,9 +133,9 @@ typedef struct {
 
 typedef struct {
     int32_t id;
-    int64_t epoch;              /* offset of its registration; -1: controller */
+    int64_t epoch; /* offset of its registration; -1: controller */
     wire_uuid_t incarnation;
-    const char *rack;           /* or NULL */
+    const char *rack; /* or NULL */
     const image_endpoint_t *endpoints;
     int endpoint_count;
     const image_feature_range_t *features;
@@ -143,16 +143,15 @@ typedef struct {
     const wire_uuid_t *log_dirs;
     int log_dir_count;
     const wire_uuid_t *cordoned;
-    int cordoned_count;         /* -1: not told yet */
+    int cordoned_count; /* -1: not told yet */
     unsigned fenced : 1;
     unsigned in_controlled_shutdown : 1;
-    unsigned zk_migrating : 1;  /* kept for the snapshot; ZooKeeper is gone */
+    unsigned zk_migrating : 1; /* kept for the snapshot; ZooKeeper is gone */
 } image_node_t;
 
 /* The registration of a broker (or controller), or NULL. */
 const image_node_t *image_broker(const metadata_image_t *image, int32_t id);
-const image_node_t *image_controller(const metadata_image_t *image,
-                                     int32_t id);
+const image_node_t *image_controller(const metadata_image_t *image, int32_t id);
 
 typedef apr_status_t (*image_node_fn)(void *baton, const image_node_t *node);
 apr_status_t image_each_broker(const metadata_image_t *image,
@@ -170,15 +169,15 @@ apr_status_t image_each_feature(const metadata_image_t *image,
 /* The first producer id of the next block to be handed out. */
 int64_t image_next_producer_id(const metadata_image_t *image);
 
-/* ---- quotas, users, ACLs ---------------------------------------------- */
+/* ---- quotas, users, ACLs ------------------------------------------------- */
 
 typedef struct {
-    const char *type;           /* "user", "client-id", "ip" */
-    const char *name;           /* NULL: the default entity of that type */
+    const char *type; /* "user", "client-id", "ip" */
+    const char *name; /* NULL: the default entity of that type */
 } image_quota_entity_t;
 
 typedef struct {
-    const char *key;            /* "producer_byte_rate" and so on */
+    const char *key; /* "producer_byte_rate" and so on */
     double value;
 } image_quota_value_t;
 
@@ -193,8 +192,7 @@ typedef struct {
 const image_quota_t *image_quota(const metadata_image_t *image,
                                  const image_quota_entity_t *entity,
                                  int entity_count);
-typedef apr_status_t (*image_quota_fn)(void *baton,
-                                       const image_quota_t *quota);
+typedef apr_status_t (*image_quota_fn)(void *baton, const image_quota_t *quota);
 apr_status_t image_each_quota(const metadata_image_t *image,
                               image_quota_fn each, void *baton);
 

@@ -18,7 +18,7 @@
 
 /* Bytes of a record: a string that is not NUL-terminated. */
 typedef struct {
-    const char *data;             /* NULL: null */
+    const char *data; /* NULL: null */
     apr_size_t length;
 } image_text_t;
 
@@ -26,14 +26,12 @@ typedef struct {
 metadata_image_t *image_create(void);
 metadata_image_t *image_edit(const metadata_image_t *base);
 
-void image_set_position(metadata_image_t *image, int64_t offset,
-                        int32_t epoch);
+void image_set_position(metadata_image_t *image, int64_t offset, int32_t epoch);
 
 apr_status_t image_add_topic(metadata_image_t *image, image_text_t name,
                              const wire_uuid_t *id);
 /* With its configuration, as Kafka does. */
-apr_status_t image_remove_topic(metadata_image_t *image,
-                                const wire_uuid_t *id);
+apr_status_t image_remove_topic(metadata_image_t *image, const wire_uuid_t *id);
 apr_status_t image_put_partition(metadata_image_t *image,
                                  const wire_uuid_t *topic, int32_t index,
                                  const image_partition_t *partition);
@@ -73,8 +71,7 @@ apr_status_t image_remove_acl(metadata_image_t *image, const wire_uuid_t *id);
 /* Delegation tokens are kept as the records they came in, for the snapshot. */
 apr_status_t image_put_token(metadata_image_t *image, image_text_t token_id,
                              const uint8_t *record, apr_size_t length);
-apr_status_t image_remove_token(metadata_image_t *image,
-                                image_text_t token_id);
+apr_status_t image_remove_token(metadata_image_t *image, image_text_t token_id);
 typedef apr_status_t (*image_token_fn)(void *baton, const uint8_t *record,
                                        apr_size_t length);
 apr_status_t image_each_token(const metadata_image_t *image,

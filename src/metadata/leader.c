@@ -26,19 +26,17 @@
 #include "protocol/partition_change_record.h"
 #include "protocol/register_broker_record.h"
 
-/* ---- the epoch ------------------------------------------------------------------ */
+/* ---- the epoch ----------------------------------------------------------- */
 
 static apr_status_t write_quorum(metadata_t *metadata, apr_pool_t *pool)
 {
     int32_t node = metadata->config.node_id;
-    quorum_state_t state = {
-        .version = metadata->replay.kraft_version > 0,
-        .leader_id = node,
-        .leader_epoch = metadata->leader_epoch,
-        .voted_id = -1,
-        .voter_count = 1,
-        .voters = &node
-    };
+    quorum_state_t state = {.version = metadata->replay.kraft_version > 0,
+                            .leader_id = node,
+                            .leader_epoch = metadata->leader_epoch,
+                            .voted_id = -1,
+                            .voter_count = 1,
+                            .voters = &node};
 
     return directory_write_quorum(&state, metadata->path, pool);
 }
@@ -68,16 +66,15 @@ static apr_status_t put_leader_change(metadata_t *metadata,
     status = record_writer_control(writer, RECORD_CONTROL_KRAFT_VERSION,
                                    &kraft_version_record_message, &version, 0);
     if (!status && replay->voters_record)
-        status = record_writer_control_bytes(writer,
-                                             RECORD_CONTROL_KRAFT_VOTERS,
-                                             replay->voters_record,
-                                             replay->voters_length);
+        status = record_writer_control_bytes(
+            writer, RECORD_CONTROL_KRAFT_VOTERS, replay->voters_record,
+            replay->voters_length);
     return status;
 }
 
 static apr_status_t lead(metadata_t *metadata, apr_pool_t *pool)
 {
-    metadata_bytes_t bytes = { NULL, 0, 0 };
+    metadata_bytes_t bytes = {NULL, 0, 0};
     record_writer_t writer;
     apr_status_t status = write_quorum(metadata, pool);
 
@@ -101,7 +98,7 @@ static apr_status_t lead(metadata_t *metadata, apr_pool_t *pool)
     return status;
 }
 
-/* ---- the first records ------------------------------------------------------------- */
+/* ---- the first records --------------------------------------------------- */
 
 /* The transaction that the last leader left open is of no effect for anyone. */
 static apr_status_t abort_transaction(metadata_t *metadata, apr_pool_t *pool)
@@ -138,8 +135,9 @@ static apr_status_t bootstrap_record(void *baton, const record_batch_t *batch,
     if (!frame)
         return APR_SUCCESS;
     /* Decoded again from bytes that stay: FRAME's go with its batch. */
-    status = frame_decode(&copy, apr_pmemdup(list->pool, record->value,
-                                             (apr_size_t)record->value_length),
+    status = frame_decode(&copy,
+                          apr_pmemdup(list->pool, record->value,
+                                      (apr_size_t)record->value_length),
                           record->value_length, list->pool, &error);
     if (status)
         return status;
@@ -153,7 +151,7 @@ static apr_status_t read_bootstrap(metadata_t *metadata, metadata_list_t *list,
 {
     const char *file = apr_pstrcat(pool, metadata->config.metadata_log_dir,
                                    "/bootstrap.checkpoint", NULL);
-    bootstrap_t bootstrap = { list, metadata };
+    bootstrap_t bootstrap = {list, metadata};
     fs_stat_t stat;
     replay_t replay;
     apr_status_t status = fs_stat(file, &stat);
@@ -174,15 +172,51 @@ static apr_status_t read_bootstrap(metadata_t *metadata, metadata_list_t *list,
     return status;
 }
 
-/* A new log begins with what its formatting chose, or with what 4.3 has. */
+/* What a cluster begins with where its formatting left no word. */
+static void add_default_levels(metadata_list_t *list)
+{
+    int count;
+    const feature_level_t *levels = feature_bootstrap_levels(&count);
+
+    for (int i = 0; i < count; i++) {
+        feature_level_record_t *record =
+            metadata_list_new(list, RECORD_FEATURE_LEVEL);
+
+        record->name = wire_string_from(levels[i].name);
+        record->feature_level = levels[i].level;
+    }
+}
+
+static int has_elr(const metadata_list_t *list)
+{
+    for (int i = 0; i < list->count; i++) {
+        const feature_level_record_t *record = list->records[i].body;
+
+        if (list->records[i].key == RECORD_FEATURE_LEVEL &&
+            wire_string_equal_text(record->name, FEATURE_ELR_VERSION))
+            return record->feature_level > 0;
+    }
+    return 0;
+}
+
+/* Where eligible leader replicas are on, the cluster has this configuration, as
+ * Kafka does (KIP-966). */
+static void add_min_isr(metadata_list_t *list)
+{
+    config_record_t *config = metadata_list_new(list, RECORD_CONFIG);
+
+    config->resource_type = CONFIG_BROKER;
+    config->resource_name = wire_string_literal("");
+    config->name = wire_string_literal("min.insync.replicas");
+    config->value = wire_string_literal("1");
+}
+
+/* A new log begins with what its formatting chose. */
 static apr_status_t write_bootstrap(metadata_t *metadata, apr_pool_t *pool)
 {
     metadata_list_t list;
-    config_record_t *config;
     begin_transaction_record_t *begin;
     apr_status_t status;
-    int count;
-    const feature_level_t *levels = feature_bootstrap_levels(&count);
 
     if (image_feature(metadata->image, FEATURE_METADATA_VERSION) > 0)
         return APR_SUCCESS;
@@ -192,32 +226,23 @@ static apr_status_t write_bootstrap(metadata_t *metadata, apr_pool_t *pool)
     status = read_bootstrap(metadata, &list, pool);
     if (status)
         return status;
-    for (int i = 0; list.count < 1 + count && i < count; i++) {
-        feature_level_record_t *record =
-            metadata_list_new(&list, RECORD_FEATURE_LEVEL);
-
-        record->name = wire_string_from(levels[i].name);
-        record->feature_level = levels[i].level;
-    }
-    /* As Kafka does where eligible leader replicas are on (KIP-966). */
-    config = metadata_list_new(&list, RECORD_CONFIG);
-    config->resource_type = CONFIG_BROKER;
-    config->resource_name = wire_string_literal("");
-    config->name = wire_string_literal("min.insync.replicas");
-    config->value = wire_string_literal("1");
+    if (list.count == 1)
+        add_default_levels(&list);
+    if (has_elr(&list))
+        add_min_isr(&list);
     metadata_list_new(&list, RECORD_END_TRANSACTION);
     return metadata_append_locked(metadata, list.records, list.count, pool);
 }
 
-/* ---- registration -------------------------------------------------------------------- */
+/* ---- registration -------------------------------------------------------- */
 
 static void fill_endpoints(register_broker_record_t *record,
                            const image_endpoint_t *endpoints, int count,
                            apr_pool_t *pool)
 {
     record->end_points_count = count;
-    record->end_points = apr_pcalloc(pool, (apr_size_t)count
-                                     * sizeof(*record->end_points) + 1);
+    record->end_points =
+        apr_pcalloc(pool, (apr_size_t)count * sizeof(*record->end_points) + 1);
     for (int i = 0; i < count; i++) {
         record->end_points[i].name = wire_string_from(endpoints[i].name);
         record->end_points[i].host = wire_string_from(endpoints[i].host);
@@ -233,8 +258,8 @@ static void fill_features(register_broker_record_t *record, apr_pool_t *pool)
     const metadata_feature_t *features = metadata_features(&count);
 
     record->features_count = count;
-    record->features = apr_pcalloc(pool, (apr_size_t)count
-                                   * sizeof(*record->features));
+    record->features =
+        apr_pcalloc(pool, (apr_size_t)count * sizeof(*record->features));
     for (int i = 0; i < count; i++) {
         record->features[i].name = wire_string_from(features[i].name);
         record->features[i].min_supported_version = features[i].min;
@@ -249,8 +274,7 @@ static apr_status_t add_registration(metadata_t *metadata,
 {
     register_broker_record_t *record =
         metadata_list_new(list, RECORD_REGISTER_BROKER);
-    int16_t version = metadata_record_version(metadata,
-                                              RECORD_REGISTER_BROKER);
+    int16_t version = metadata_record_version(metadata, RECORD_REGISTER_BROKER);
     int dirs = metadata->config.log_dir_count;
 
     record->broker_id = metadata->config.node_id;
@@ -270,15 +294,15 @@ static apr_status_t add_registration(metadata_t *metadata,
     return wire_uuid_random(&record->incarnation_id);
 }
 
-/* ---- partitions ------------------------------------------------------------------------ */
+/* ---- partitions ---------------------------------------------------------- */
 
 /* A walk over the partitions at the start. */
 typedef struct {
     metadata_t *metadata;
     metadata_list_t *list;
-    int unclean;                  /* the last stop was none in order */
-    int has_elr;                  /* the record's version has these fields */
-    int32_t *self;                /* this node's id, as a list of one */
+    int unclean;   /* the last stop was none in order */
+    int has_elr;   /* the record's version has these fields */
+    int32_t *self; /* this node's id, as a list of one */
 } take_over_t;
 
 static int is_only(const image_ids_t *ids, int32_t id)
@@ -310,8 +334,8 @@ static void take_partition(take_over_t *take, const image_topic_t *topic,
     int32_t self = *take->self;
     partition_change_record_t *record;
 
-    if (partition->leader == self && is_only(&partition->isr, self)
-        && !take->unclean)
+    if (partition->leader == self && is_only(&partition->isr, self) &&
+        !take->unclean)
         return;
     record = metadata_list_new(take->list, RECORD_PARTITION_CHANGE);
     record->topic_id = *image_topic_id(topic);
@@ -351,27 +375,26 @@ static apr_status_t take_over(metadata_t *metadata, int unclean,
     metadata_list_t list;
     take_over_t take = {
         metadata, &list, unclean,
-        metadata_record_version(metadata, RECORD_PARTITION_CHANGE) >= 2, &self
-    };
+        metadata_record_version(metadata, RECORD_PARTITION_CHANGE) >= 2, &self};
     apr_status_t status;
 
     metadata_list_init(&list, metadata, pool);
     memset(metadata->directory_load, 0,
-           (apr_size_t)metadata->config.log_dir_count
-           * sizeof(*metadata->directory_load));
+           (apr_size_t)metadata->config.log_dir_count *
+               sizeof(*metadata->directory_load));
     status = image_each_topic(metadata->image, take_topic, &take);
     if (!status)
-        status = metadata_append_locked(metadata, list.records, list.count,
-                                        pool);
+        status =
+            metadata_append_locked(metadata, list.records, list.count, pool);
     return status;
 }
 
-/* ---- start and stop ------------------------------------------------------------------- */
+/* ---- start and stop ------------------------------------------------------ */
 
 static int was_unclean(const metadata_t *metadata)
 {
-    const image_node_t *broker = image_broker(metadata->image,
-                                              metadata->config.node_id);
+    const image_node_t *broker =
+        image_broker(metadata->image, metadata->config.node_id);
 
     return broker && !broker->fenced;
 }
@@ -385,8 +408,7 @@ static apr_status_t start_locked(metadata_t *metadata,
     apr_status_t status;
 
     TAKHIN_ASSERT(!metadata->log);
-    status = raft_log_open(&metadata->log, metadata->path,
-                           metadata->end_offset,
+    status = raft_log_open(&metadata->log, metadata->path, metadata->end_offset,
                            metadata->config.segment_bytes, metadata->pool);
     if (status)
         return status;
@@ -402,8 +424,8 @@ static apr_status_t start_locked(metadata_t *metadata,
     metadata->broker_epoch = metadata->end_offset;
     status = add_registration(metadata, &list, endpoints, count, rack);
     if (!status)
-        status = metadata_append_locked(metadata, list.records, list.count,
-                                        pool);
+        status =
+            metadata_append_locked(metadata, list.records, list.count, pool);
     return status ? status : take_over(metadata, unclean, pool);
 }
 
@@ -419,8 +441,8 @@ static apr_status_t change_locked(metadata_t *metadata, int8_t fenced,
     record->broker_epoch = metadata->broker_epoch;
     record->fenced = fenced;
     record->in_controlled_shutdown =
-        stopping
-        && metadata_record_version(metadata, RECORD_BROKER_CHANGE) >= 1;
+        stopping &&
+        metadata_record_version(metadata, RECORD_BROKER_CHANGE) >= 1;
     return metadata_append_locked(metadata, list.records, list.count, pool);
 }
 

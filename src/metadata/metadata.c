@@ -32,12 +32,12 @@ void metadata_config_init(metadata_config_t *config)
     config->snapshot_bytes = 20 * 1024 * 1024;
 }
 
-/* ---- opening: whose directories these are ------------------------------------- */
+/* ---- opening: whose directories these are -------------------------------- */
 
 /* One directory at the start: a log directory, or the metadata log's. */
 typedef struct {
     const char *path;
-    int fresh;                    /* has no meta.properties */
+    int fresh; /* has no meta.properties */
     directory_meta_t meta;
 } directory_t;
 
@@ -45,9 +45,8 @@ typedef struct {
 static directory_t *list_directories(const metadata_config_t *config,
                                      int *count, apr_pool_t *pool)
 {
-    directory_t *list = apr_pcalloc(pool,
-                                    ((apr_size_t)config->log_dir_count + 1)
-                                    * sizeof(*list));
+    directory_t *list = apr_pcalloc(
+        pool, ((apr_size_t)config->log_dir_count + 1) * sizeof(*list));
     int found = 0;
 
     for (int i = 0; i < config->log_dir_count; i++) {
@@ -70,15 +69,16 @@ static apr_status_t check_owner(const metadata_config_t *config,
     if (meta->node_id != config->node_id) {
         *error = apr_psprintf(pool,
                               "%s belongs to node.id %d, not %d (see its "
-                              "meta.properties)", directory->path,
-                              (int)meta->node_id, (int)config->node_id);
+                              "meta.properties)",
+                              directory->path, (int)meta->node_id,
+                              (int)config->node_id);
         return TAKHIN_EINVALID;
     }
     if (cluster_id && strcmp(cluster_id, meta->cluster_id) != 0) {
         *error = apr_psprintf(pool,
                               "%s belongs to cluster %s, not %s (see its "
-                              "meta.properties)", directory->path,
-                              meta->cluster_id, cluster_id);
+                              "meta.properties)",
+                              directory->path, meta->cluster_id, cluster_id);
         return TAKHIN_EINVALID;
     }
     return APR_SUCCESS;
@@ -94,8 +94,8 @@ static apr_status_t check_fresh(const directory_t *directory, apr_pool_t *pool,
     if (status && found)
         *error = apr_psprintf(pool,
                               "%s has no meta.properties but is not empty "
-                              "(%s): it is left alone", directory->path,
-                              found);
+                              "(%s): it is left alone",
+                              directory->path, found);
     else if (status)
         *error = apr_psprintf(pool, "%s: %s", directory->path,
                               takhin_strerror(status, why, sizeof(why)));
@@ -105,13 +105,13 @@ static apr_status_t check_fresh(const directory_t *directory, apr_pool_t *pool,
 /* Reads and judges them all. *CLUSTER_ID is the one they share, or NULL. */
 static apr_status_t check_directories(const metadata_config_t *config,
                                       directory_t *list, int count,
-                                      const char **cluster_id,
-                                      apr_pool_t *pool, const char **error)
+                                      const char **cluster_id, apr_pool_t *pool,
+                                      const char **error)
 {
     *cluster_id = config->cluster_id;
     for (int i = 0; i < count; i++) {
-        apr_status_t status = directory_read_meta(&list[i].meta, list[i].path,
-                                                  pool, error);
+        apr_status_t status =
+            directory_read_meta(&list[i].meta, list[i].path, pool, error);
 
         list[i].fresh = APR_STATUS_IS_ENOENT(status);
         if (list[i].fresh)
@@ -123,13 +123,13 @@ static apr_status_t check_directories(const metadata_config_t *config,
         if (!list[i].fresh)
             *cluster_id = list[i].meta.cluster_id;
         for (int j = 0; j < i; j++) {
-            if (!list[i].fresh && !list[j].fresh
-                && !wire_uuid_is_zero(&list[i].meta.directory_id)
-                && wire_uuid_equal(&list[i].meta.directory_id,
-                                   &list[j].meta.directory_id)) {
-                *error = apr_psprintf(pool,
-                                      "%s and %s have the same directory.id",
-                                      list[j].path, list[i].path);
+            if (!list[i].fresh && !list[j].fresh &&
+                !wire_uuid_is_zero(&list[i].meta.directory_id) &&
+                wire_uuid_equal(&list[i].meta.directory_id,
+                                &list[j].meta.directory_id)) {
+                *error =
+                    apr_psprintf(pool, "%s and %s have the same directory.id",
+                                 list[j].path, list[i].path);
                 return TAKHIN_EINVALID;
             }
         }
@@ -137,7 +137,7 @@ static apr_status_t check_directories(const metadata_config_t *config,
     return APR_SUCCESS;
 }
 
-/* ---- opening: what the log says ------------------------------------------------ */
+/* ---- opening: what the log says ------------------------------------------ */
 
 static apr_status_t refuse(metadata_t *metadata, const char **error,
                            const char *what)
@@ -157,22 +157,29 @@ static apr_status_t check_voters(metadata_t *metadata,
 
     for (int i = 0; i < quorum->voter_count; i++) {
         if (quorum->voters[i] != node)
-            return refuse(metadata, error, apr_psprintf(metadata->pool,
-                          "quorum-state has another voter, node %d: takhind "
-                          "is a cluster of its own",
-                          (int)quorum->voters[i]));
+            return refuse(
+                metadata, error,
+                apr_psprintf(metadata->pool,
+                             "quorum-state has another voter, node %d: takhind "
+                             "is a cluster of its own",
+                             (int)quorum->voters[i]));
     }
     for (int i = 0; i < replay->voter_count; i++) {
         if (replay->voters[i].id != node)
-            return refuse(metadata, error, apr_psprintf(metadata->pool,
-                          "the metadata log has another voter, node %d: "
-                          "takhind is a cluster of its own",
-                          (int)replay->voters[i].id));
-        if (!wire_uuid_is_zero(&replay->voters[i].directory_id)
-            && !wire_uuid_equal(&replay->voters[i].directory_id, directory_id))
-            return refuse(metadata, error, apr_psprintf(metadata->pool,
-                          "the metadata log's voter is node %d in another "
-                          "directory (directory.id differs)", (int)node));
+            return refuse(
+                metadata, error,
+                apr_psprintf(metadata->pool,
+                             "the metadata log has another voter, node %d: "
+                             "takhind is a cluster of its own",
+                             (int)replay->voters[i].id));
+        if (!wire_uuid_is_zero(&replay->voters[i].directory_id) &&
+            !wire_uuid_equal(&replay->voters[i].directory_id, directory_id))
+            return refuse(
+                metadata, error,
+                apr_psprintf(metadata->pool,
+                             "the metadata log's voter is node %d in another "
+                             "directory (directory.id differs)",
+                             (int)node));
     }
     return APR_SUCCESS;
 }
@@ -191,17 +198,19 @@ static apr_status_t check_topic(void *baton, const image_topic_t *topic)
         const image_partition_t *partition = image_topic_partition(topic, i);
 
         if (!partition)
-            return refuse(metadata, check->error, apr_psprintf(metadata->pool,
-                          "partition %s-%d has no record",
-                          image_topic_name(topic), (int)i));
+            return refuse(metadata, check->error,
+                          apr_psprintf(metadata->pool,
+                                       "partition %s-%d has no record",
+                                       image_topic_name(topic), (int)i));
         for (int r = 0; r < partition->replicas.count; r++) {
             if (partition->replicas.ids[r] != metadata->config.node_id)
-                return refuse(metadata, check->error,
-                              apr_psprintf(metadata->pool,
-                              "partition %s-%d has a replica on node %d: "
-                              "takhind is a cluster of its own",
-                              image_topic_name(topic), (int)i,
-                              (int)partition->replicas.ids[r]));
+                return refuse(
+                    metadata, check->error,
+                    apr_psprintf(metadata->pool,
+                                 "partition %s-%d has a replica on node %d: "
+                                 "takhind is a cluster of its own",
+                                 image_topic_name(topic), (int)i,
+                                 (int)partition->replicas.ids[r]));
         }
     }
     return APR_SUCCESS;
@@ -209,15 +218,17 @@ static apr_status_t check_topic(void *baton, const image_topic_t *topic)
 
 static apr_status_t check_image(metadata_t *metadata, const char **error)
 {
-    check_topics_t check = { metadata, error };
+    check_topics_t check = {metadata, error};
     const metadata_image_t *image = metadata->replay.image;
     int16_t level;
     const char *feature = feature_unsupported(image, &level);
 
     if (feature)
-        return refuse(metadata, error, apr_psprintf(metadata->pool,
-                      "feature %s is at level %d, which is not known",
-                      feature, (int)level));
+        return refuse(
+            metadata, error,
+            apr_psprintf(metadata->pool,
+                         "feature %s is at level %d, which is not known",
+                         feature, (int)level));
     return image_each_topic(image, check_topic, &check);
 }
 
@@ -226,9 +237,9 @@ static apr_status_t open_log(metadata_t *metadata,
                              const wire_uuid_t *directory_id,
                              const char **error)
 {
-    quorum_state_t quorum = { .voter_count = -1 };
-    apr_status_t status = directory_read_quorum(&quorum, metadata->path,
-                                                metadata->pool, error);
+    quorum_state_t quorum = {.voter_count = -1};
+    apr_status_t status =
+        directory_read_quorum(&quorum, metadata->path, metadata->pool, error);
 
     if (status && !APR_STATUS_IS_ENOENT(status))
         return status;
@@ -236,8 +247,8 @@ static apr_status_t open_log(metadata_t *metadata,
     if (!status)
         status = replay_directory(&metadata->replay, metadata->path);
     if (status) {
-        *error = metadata->replay.error ? metadata->replay.error
-                                        : "out of memory";
+        *error =
+            metadata->replay.error ? metadata->replay.error : "out of memory";
         return status;
     }
     metadata->aborted = replay_drop_transaction(&metadata->replay);
@@ -254,7 +265,7 @@ static apr_status_t open_log(metadata_t *metadata,
     return APR_SUCCESS;
 }
 
-/* ---- opening: new directories ---------------------------------------------------- */
+/* ---- opening: new directories -------------------------------------------- */
 
 static apr_status_t format_directory(metadata_t *metadata,
                                      directory_t *directory)
@@ -273,9 +284,9 @@ static apr_status_t format_directory(metadata_t *metadata,
     if (!status)
         status = wire_uuid_random(&directory->meta.directory_id);
     /* Last: a directory that has this file is whole. */
-    return status ? status
-                  : directory_write_meta(&directory->meta, path,
-                                         metadata->pool);
+    return status
+               ? status
+               : directory_write_meta(&directory->meta, path, metadata->pool);
 }
 
 static apr_status_t format_directories(metadata_t *metadata, directory_t *list,
@@ -323,13 +334,12 @@ static apr_status_t open_directories(metadata_t *metadata, const char **error)
     apr_pool_t *pool = metadata->pool;
     directory_t *list = list_directories(&metadata->config, &count, pool);
     apr_status_t status = check_directories(&metadata->config, list, count,
-                                            &metadata->cluster_id, pool,
-                                            error);
+                                            &metadata->cluster_id, pool, error);
 
     if (!status)
-        status = open_log(metadata,
-                          &metadata_directory(metadata, list)
-                               ->meta.directory_id, error);
+        status = open_log(
+            metadata, &metadata_directory(metadata, list)->meta.directory_id,
+            error);
     if (status)
         return status;
     if (!metadata->cluster_id)
@@ -345,9 +355,8 @@ static apr_status_t open_directories(metadata_t *metadata, const char **error)
 }
 
 apr_status_t metadata_open(metadata_t **metadata,
-                           const metadata_config_t *config,
-                           log_dir_t *storage, apr_pool_t *pool,
-                           const char **error)
+                           const metadata_config_t *config, log_dir_t *storage,
+                           apr_pool_t *pool, const char **error)
 {
     metadata_t *opened = apr_pcalloc(pool, sizeof(*opened));
     apr_size_t count = (apr_size_t)config->log_dir_count;
@@ -358,15 +367,15 @@ apr_status_t metadata_open(metadata_t **metadata,
     opened->pool = pool;
     opened->config = *config;
     opened->storage = storage;
-    opened->path = apr_pstrcat(pool, config->metadata_log_dir,
-                               "/" METADATA_LOG, NULL);
+    opened->path =
+        apr_pstrcat(pool, config->metadata_log_dir, "/" METADATA_LOG, NULL);
     opened->broker_epoch = -1;
-    opened->directory_ids = apr_pcalloc(pool, count
-                                        * sizeof(*opened->directory_ids));
-    opened->directory_load = apr_pcalloc(pool, count
-                                         * sizeof(*opened->directory_load));
-    status = apr_thread_mutex_create(&opened->mutex,
-                                     APR_THREAD_MUTEX_DEFAULT, pool);
+    opened->directory_ids =
+        apr_pcalloc(pool, count * sizeof(*opened->directory_ids));
+    opened->directory_load =
+        apr_pcalloc(pool, count * sizeof(*opened->directory_load));
+    status =
+        apr_thread_mutex_create(&opened->mutex, APR_THREAD_MUTEX_DEFAULT, pool);
     if (!status)
         status = apr_thread_mutex_create(&opened->image_mutex,
                                          APR_THREAD_MUTEX_DEFAULT, pool);
@@ -392,7 +401,7 @@ void metadata_close(metadata_t *metadata)
     metadata->image = NULL;
 }
 
-/* ---- what can be asked ------------------------------------------------------------ */
+/* ---- what can be asked --------------------------------------------------- */
 
 const char *metadata_cluster_id(const metadata_t *metadata)
 {
@@ -440,12 +449,12 @@ int64_t metadata_log_end_offset(const metadata_t *metadata)
     return metadata->end_offset;
 }
 
-/* ---- lists of records --------------------------------------------------------------- */
+/* ---- lists of records ---------------------------------------------------- */
 
 int16_t metadata_record_version(const metadata_t *metadata, int16_t key)
 {
-    return frame_version(key, image_feature(metadata->image,
-                                            FEATURE_METADATA_VERSION));
+    return frame_version(
+        key, image_feature(metadata->image, FEATURE_METADATA_VERSION));
 }
 
 void metadata_list_init(metadata_list_t *list, const metadata_t *metadata,
@@ -460,9 +469,8 @@ void metadata_list_add(metadata_list_t *list, int16_t key, const void *body)
 {
     if (list->count == list->capacity) {
         int capacity = list->capacity ? list->capacity * 2 : 16;
-        metadata_record_t *records = apr_palloc(list->pool,
-                                                (apr_size_t)capacity
-                                                * sizeof(*records));
+        metadata_record_t *records =
+            apr_palloc(list->pool, (apr_size_t)capacity * sizeof(*records));
 
         if (list->count)
             memcpy(records, list->records,
@@ -470,9 +478,8 @@ void metadata_list_add(metadata_list_t *list, int16_t key, const void *body)
         list->records = records;
         list->capacity = capacity;
     }
-    list->records[list->count++] = (metadata_record_t) {
-        key, metadata_record_version(list->metadata, key), body
-    };
+    list->records[list->count++] = (metadata_record_t){
+        key, metadata_record_version(list->metadata, key), body};
 }
 
 void *metadata_list_new(metadata_list_t *list, int16_t key)
@@ -485,7 +492,7 @@ void *metadata_list_new(metadata_list_t *list, int16_t key)
     return body;
 }
 
-/* ---- appending ------------------------------------------------------------------------ */
+/* ---- appending ----------------------------------------------------------- */
 
 apr_status_t metadata_collect(void *baton, uint8_t *data, apr_size_t length)
 {
@@ -505,7 +512,7 @@ apr_status_t metadata_collect(void *baton, uint8_t *data, apr_size_t length)
     return APR_SUCCESS;
 }
 
-/* Puts RECORDS into batches; with TRANSACTION set between a begin and an end. */
+/* Puts RECORDS into batches, with TRANSACTION between a begin and an end. */
 static apr_status_t encode(record_writer_t *writer,
                            const metadata_record_t *records, int count,
                            int transaction)
@@ -516,8 +523,7 @@ static apr_status_t encode(record_writer_t *writer,
 
     if (transaction) {
         begin_transaction_record_init(&begin);
-        status = record_writer_put(writer, RECORD_BEGIN_TRANSACTION, 0,
-                                   &begin);
+        status = record_writer_put(writer, RECORD_BEGIN_TRANSACTION, 0, &begin);
     }
     for (int i = 0; !status && i < count; i++)
         status = record_writer_put(writer, records[i].key, records[i].version,
@@ -619,15 +625,14 @@ static apr_status_t snapshot_locked(metadata_t *metadata)
 {
     snapshot_info_t info = {
         metadata->replay.kraft_version, metadata->replay.voters_record,
-        metadata->replay.voters_length, metadata->last_timestamp
-    };
+        metadata->replay.voters_length, metadata->last_timestamp};
     int64_t end = image_offset(metadata->image) + 1;
     apr_pool_t *scratch;
     apr_status_t status = apr_pool_create(&scratch, metadata->pool);
 
     if (status)
         return status;
-    metadata->bytes = 0;          /* the next try is as far away after a failure */
+    metadata->bytes = 0; /* the next try is as far away after a failure */
     status = snapshot_write(metadata->image, &info, metadata->path, scratch);
     if (!status)
         status = raft_log_trim(metadata->log, end);
@@ -641,11 +646,11 @@ static apr_status_t snapshot_locked(metadata_t *metadata)
 }
 
 apr_status_t metadata_append_locked(metadata_t *metadata,
-                                    const metadata_record_t *records,
-                                    int count, apr_pool_t *pool)
+                                    const metadata_record_t *records, int count,
+                                    apr_pool_t *pool)
 {
     const metadata_image_t *before = metadata->image;
-    metadata_bytes_t bytes = { NULL, 0, 0 };
+    metadata_bytes_t bytes = {NULL, 0, 0};
     metadata_image_t *after;
     int64_t end;
     apr_status_t status;

@@ -23,7 +23,7 @@
 
 typedef struct metadata_t metadata_t;
 
-/* ---- start and stop ---------------------------------------------------- */
+/* ---- start and stop ------------------------------------------------------ */
 
 /* What hears of changes. Each runs in the thread that appended, with the
  * metadata lock held: no call back into metadata_*. IMAGE is the new one. */
@@ -44,9 +44,8 @@ typedef struct {
      * not called for a topic that is created or deleted at the same time. */
     void (*config_changed)(void *baton, const metadata_image_t *image,
                            int8_t type, const char *name);
-    /* After. Quotas, SCRAM credentials, ACLs or features changed: bits below. */
-    void (*other_changed)(void *baton, const metadata_image_t *image,
-                          int what);
+    /* After. Quotas, SCRAM credentials, ACLs and so on changed: bits below. */
+    void (*other_changed)(void *baton, const metadata_image_t *image, int what);
 } metadata_listener_t;
 
 enum {
@@ -66,8 +65,8 @@ typedef struct {
                                      that name, or the first of log.dirs */
     const char *const *log_dirs;
     int log_dir_count;
-    int32_t segment_bytes;        /* metadata.log.segment.bytes */
-    int64_t snapshot_bytes;       /* metadata.log.max.record.bytes.between.
+    int32_t segment_bytes;  /* metadata.log.segment.bytes */
+    int64_t snapshot_bytes; /* metadata.log.max.record.bytes.between.
                                      snapshots */
 } metadata_config_t;
 
@@ -85,20 +84,17 @@ void metadata_config_init(metadata_config_t *config);
  * POOL lives as long as the broker.
  */
 apr_status_t metadata_open(metadata_t **metadata,
-                           const metadata_config_t *config,
-                           log_dir_t *storage, apr_pool_t *pool,
-                           const char **error);
+                           const metadata_config_t *config, log_dir_t *storage,
+                           apr_pool_t *pool, const char **error);
 
 const char *metadata_cluster_id(const metadata_t *metadata);
 int32_t metadata_node_id(const metadata_t *metadata);
 /* The directory.id of log directory INDEX of the configuration. */
-const wire_uuid_t *metadata_directory_id(const metadata_t *metadata,
-                                         int index);
+const wire_uuid_t *metadata_directory_id(const metadata_t *metadata, int index);
 
 /* Set once, after metadata_open and before metadata_start. The topics of the
  * image at that moment are not announced: walk metadata_image for them. */
-void metadata_listen(metadata_t *metadata,
-                     const metadata_listener_t *listener);
+void metadata_listen(metadata_t *metadata, const metadata_listener_t *listener);
 
 /*
  * Becomes the leader in a new epoch (quorum-state first, then LeaderChange),
@@ -118,7 +114,7 @@ apr_status_t metadata_stop(metadata_t *metadata);
 /* Closes the log. Images that are still held stay valid. */
 void metadata_close(metadata_t *metadata);
 
-/* ---- reading ------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------- */
 
 /* The current image, retained for the caller: image_release it. Any thread;
  * costs two atomic operations under a short lock. */
@@ -148,7 +144,7 @@ apr_status_t metadata_append(metadata_t *metadata,
 
 typedef struct {
     const char *key;
-    const char *value;            /* NULL: back to the default */
+    const char *value; /* NULL: back to the default */
 } metadata_config_change_t;
 
 typedef struct {
@@ -175,14 +171,14 @@ apr_status_t metadata_create_topics(metadata_t *metadata,
                                     int validate_only, apr_pool_t *pool);
 
 /* Deletes a topic with its configuration. TAKHIN_EUNKNOWN_TOPIC. */
-apr_status_t metadata_delete_topic(metadata_t *metadata,
-                                   const wire_uuid_t *id, apr_pool_t *pool);
+apr_status_t metadata_delete_topic(metadata_t *metadata, const wire_uuid_t *id,
+                                   apr_pool_t *pool);
 
 /* Raises the number of partitions to TOTAL. TAKHIN_EUNKNOWN_TOPIC;
  * TAKHIN_EPARTITIONS when TOTAL is not above what there is. */
-apr_status_t metadata_create_partitions(metadata_t *metadata,
-                                        const char *topic, int32_t total,
-                                        int validate_only, apr_pool_t *pool);
+apr_status_t metadata_create_partitions(metadata_t *metadata, const char *topic,
+                                        int32_t total, int validate_only,
+                                        apr_pool_t *pool);
 
 /* Sets and removes configuration keys of one resource, all or none. */
 apr_status_t metadata_alter_configs(metadata_t *metadata, int8_t type,

@@ -16,23 +16,23 @@
 struct metadata_t {
     apr_pool_t *pool;
     metadata_config_t config;
-    log_dir_t *storage;           /* where it lies; NULL in tools and tests */
-    const char *path;             /* of __cluster_metadata-0 */
+    log_dir_t *storage; /* where it lies; NULL in tools and tests */
+    const char *path;   /* of __cluster_metadata-0 */
     const char *cluster_id;
-    wire_uuid_t *directory_ids;   /* one a log directory */
+    wire_uuid_t *directory_ids; /* one a log directory */
 
-    apr_thread_mutex_t *mutex;    /* appends, and all below but the image */
-    replay_t replay;              /* what the start found; its image is not used
+    apr_thread_mutex_t *mutex; /* appends, and all below but the image */
+    replay_t replay;           /* what the start found; its image is not used
                                      any more after metadata_open */
-    int aborted;                  /* it found an open transaction */
-    raft_log_t *log;              /* NULL before metadata_start */
+    int aborted;               /* it found an open transaction */
+    raft_log_t *log;           /* NULL before metadata_start */
     int32_t leader_epoch;
     int64_t end_offset;
-    int64_t broker_epoch;         /* -1 before metadata_start */
-    int64_t bytes;                /* appended since the last snapshot */
-    int64_t last_timestamp;       /* ms, of the last batch */
+    int64_t broker_epoch;   /* -1 before metadata_start */
+    int64_t bytes;          /* appended since the last snapshot */
+    int64_t last_timestamp; /* ms, of the last batch */
     metadata_listener_t listener;
-    int64_t *directory_load;      /* partitions in each log directory */
+    int64_t *directory_load; /* partitions in each log directory */
 
     apr_thread_mutex_t *image_mutex; /* held for a pointer and a counter */
     const metadata_image_t *image;
@@ -40,7 +40,7 @@ struct metadata_t {
 
 /* Bytes collected before they are appended at once. */
 typedef struct {
-    uint8_t *data;                /* malloc'ed */
+    uint8_t *data; /* malloc'ed */
     apr_size_t length;
     apr_size_t capacity;
 } metadata_bytes_t;
@@ -53,13 +53,13 @@ apr_status_t metadata_write(metadata_t *metadata, uint8_t *data,
 
 /* metadata_append, with the lock held. */
 apr_status_t metadata_append_locked(metadata_t *metadata,
-                                    const metadata_record_t *records,
-                                    int count, apr_pool_t *pool);
+                                    const metadata_record_t *records, int count,
+                                    apr_pool_t *pool);
 
 /* The version in which record KEY is written now. */
 int16_t metadata_record_version(const metadata_t *metadata, int16_t key);
 
-/* Tells the listener of what RECORDS changed: BEFORE_VISIBLE says which half. */
+/* Tells the listener what RECORDS changed: BEFORE_VISIBLE says which half. */
 void metadata_announce(metadata_t *metadata, const metadata_record_t *records,
                        int count, const metadata_image_t *before,
                        const metadata_image_t *after, int before_visible,

@@ -18,7 +18,7 @@
 
 #define PRODUCER_ID_BLOCK 1000
 
-/* ---- records ------------------------------------------------------------------------ */
+/* ---- records ------------------------------------------------------------- */
 
 /* The log directory with the fewest partitions takes the next one. */
 static const wire_uuid_t *next_directory(metadata_t *metadata)
@@ -65,7 +65,7 @@ static void add_configs(metadata_list_t *list, int8_t type, const char *name,
     }
 }
 
-/* ---- topics --------------------------------------------------------------------------- */
+/* ---- topics -------------------------------------------------------------- */
 
 /* NAME as it is in metrics, where '.' and '_' are one. */
 static const char *metrics_name(const char *name, apr_pool_t *pool)
@@ -89,8 +89,8 @@ static apr_status_t check_name(const metadata_image_t *image,
     const char *other = apr_hash_get(names, metrics, APR_HASH_KEY_STRING);
     const image_topic_t *collision;
 
-    if (image_topic(image, topic->name, length)
-        || (other && strcmp(other, topic->name) == 0))
+    if (image_topic(image, topic->name, length) ||
+        (other && strcmp(other, topic->name) == 0))
         return TAKHIN_ETOPIC_EXISTS;
     collision = image_topic_collision(image, topic->name, length);
     if (collision)
@@ -126,8 +126,7 @@ static apr_status_t create_locked(metadata_t *metadata,
     metadata_list_init(&list, metadata, pool);
     for (int i = 0; i < count; i++) {
         topics[i].collision = NULL;
-        topics[i].status = check_name(metadata->image, &topics[i], names,
-                                      pool);
+        topics[i].status = check_name(metadata->image, &topics[i], names, pool);
         if (!topics[i].status)
             topics[i].status = wire_uuid_random(&topics[i].id);
         if (!topics[i].status && !validate_only)
@@ -149,14 +148,14 @@ apr_status_t metadata_create_topics(metadata_t *metadata,
 }
 
 /* The partitions of a topic that goes burden their directories no more. */
-static void unload_directories(metadata_t *metadata,
-                               const image_topic_t *topic)
+static void unload_directories(metadata_t *metadata, const image_topic_t *topic)
 {
     for (int32_t i = 0; i < image_topic_partition_count(topic); i++) {
         const image_partition_t *partition = image_topic_partition(topic, i);
 
-        for (int d = 0; partition->directories
-                        && d < metadata->config.log_dir_count; d++) {
+        for (int d = 0;
+             partition->directories && d < metadata->config.log_dir_count;
+             d++) {
             if (wire_uuid_equal(&partition->directories[0],
                                 &metadata->directory_ids[d]))
                 metadata->directory_load[d]--;
@@ -180,8 +179,8 @@ static apr_status_t delete_locked(metadata_t *metadata, const wire_uuid_t *id,
     return metadata_append_locked(metadata, list.records, list.count, pool);
 }
 
-apr_status_t metadata_delete_topic(metadata_t *metadata,
-                                   const wire_uuid_t *id, apr_pool_t *pool)
+apr_status_t metadata_delete_topic(metadata_t *metadata, const wire_uuid_t *id,
+                                   apr_pool_t *pool)
 {
     apr_status_t status;
 
@@ -195,14 +194,14 @@ static apr_status_t grow_locked(metadata_t *metadata, const char *name,
                                 int32_t total, int validate_only,
                                 apr_pool_t *pool)
 {
-    const image_topic_t *topic = image_topic(metadata->image, name,
-                                             strlen(name));
+    const image_topic_t *topic =
+        image_topic(metadata->image, name, strlen(name));
     metadata_list_t list;
 
     if (!topic)
         return TAKHIN_EUNKNOWN_TOPIC;
-    if (total <= image_topic_partition_count(topic)
-        || total > IMAGE_MAX_PARTITIONS)
+    if (total <= image_topic_partition_count(topic) ||
+        total > IMAGE_MAX_PARTITIONS)
         return TAKHIN_EPARTITIONS;
     metadata_list_init(&list, metadata, pool);
     if (!validate_only) {
@@ -212,9 +211,9 @@ static apr_status_t grow_locked(metadata_t *metadata, const char *name,
     return metadata_append_locked(metadata, list.records, list.count, pool);
 }
 
-apr_status_t metadata_create_partitions(metadata_t *metadata,
-                                        const char *topic, int32_t total,
-                                        int validate_only, apr_pool_t *pool)
+apr_status_t metadata_create_partitions(metadata_t *metadata, const char *topic,
+                                        int32_t total, int validate_only,
+                                        apr_pool_t *pool)
 {
     apr_status_t status;
 
@@ -224,7 +223,7 @@ apr_status_t metadata_create_partitions(metadata_t *metadata,
     return status;
 }
 
-/* ---- configurations, producer ids ----------------------------------------------------- */
+/* ---- configurations, producer ids ---------------------------------------- */
 
 static apr_status_t alter_locked(metadata_t *metadata, int8_t type,
                                  const char *name,
@@ -233,8 +232,8 @@ static apr_status_t alter_locked(metadata_t *metadata, int8_t type,
 {
     metadata_list_t list;
 
-    if (type == CONFIG_TOPIC
-        && !image_topic(metadata->image, name, strlen(name)))
+    if (type == CONFIG_TOPIC &&
+        !image_topic(metadata->image, name, strlen(name)))
         return TAKHIN_EUNKNOWN_TOPIC;
     metadata_list_init(&list, metadata, pool);
     add_configs(&list, type, name, changes, count);

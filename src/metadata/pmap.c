@@ -13,13 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BITS 5
-#define FAN_OUT (1u << BITS)
-#define LAST_SHIFT 30             /* 32 bits of hash: levels 0, 5, ... 30 */
+#define BITS       5
+#define FAN_OUT    (1u << BITS)
+#define LAST_SHIFT 30 /* 32 bits of hash: levels 0, 5, ... 30 */
 
 struct pmap_node_t {
     apr_uint32_t references;
-    uint32_t values;              /* below LAST_SHIFT: how many there are */
+    uint32_t values; /* below LAST_SHIFT: how many there are */
     uint32_t children;
     uint64_t edit;
     void *slots[];
@@ -32,7 +32,7 @@ typedef struct {
     const void *key;
     apr_size_t length;
     uint32_t hash;
-    int changed;                  /* the number of values changes by this */
+    int changed; /* the number of values changes by this */
 } seek_t;
 
 static uint32_t hash_key(const void *key, apr_size_t length)
@@ -83,7 +83,7 @@ static int has_key(const seek_t *seek, const pmap_value_t *value)
 static seek_t seek_for(const pmap_t *map, uint64_t edit, const void *key,
                        apr_size_t length)
 {
-    seek_t seek = { map->type, edit, key, length, hash_key(key, length), 0 };
+    seek_t seek = {map->type, edit, key, length, hash_key(key, length), 0};
 
     return seek;
 }
@@ -124,8 +124,8 @@ static void node_release(const pmap_type_t *type, pmap_node_t *node, int shift)
 
 static pmap_node_t *node_new(uint64_t edit, int slots)
 {
-    pmap_node_t *node = malloc(sizeof(*node)
-                               + (apr_size_t)slots * sizeof(void *));
+    pmap_node_t *node =
+        malloc(sizeof(*node) + (apr_size_t)slots * sizeof(void *));
 
     if (!node)
         return NULL;
@@ -157,8 +157,7 @@ static apr_status_t node_own(const pmap_type_t *type, pmap_node_t **at,
     for (int i = 0; i < values; i++)
         pmap_value_retain(node->slots[i]);
     for (int i = 0; i < children; i++)
-        apr_atomic_inc32(
-            &((pmap_node_t *)node->slots[values + i])->references);
+        apr_atomic_inc32(&((pmap_node_t *)node->slots[values + i])->references);
     *at = node;
     node_release(type, old, shift);
     return APR_SUCCESS;
@@ -167,8 +166,8 @@ static apr_status_t node_own(const pmap_type_t *type, pmap_node_t **at,
 /* Opens a slot at WHERE in the owned node *AT of COUNT slots. */
 static apr_status_t node_open(pmap_node_t **at, int count, int where)
 {
-    pmap_node_t *node = realloc(*at, sizeof(*node)
-                                + (apr_size_t)(count + 1) * sizeof(void *));
+    pmap_node_t *node =
+        realloc(*at, sizeof(*node) + (apr_size_t)(count + 1) * sizeof(void *));
 
     if (!node)
         return APR_ENOMEM;
@@ -186,7 +185,7 @@ static void node_close(pmap_node_t *node, int count, int where)
             (apr_size_t)(count - where - 1) * sizeof(void *));
 }
 
-/* ---- look-up --------------------------------------------------------------- */
+/* ---- look-up ------------------------------------------------------------- */
 
 void pmap_init(pmap_t *map, const pmap_type_t *type)
 {
@@ -248,13 +247,13 @@ pmap_value_t *pmap_get(const pmap_t *map, const void *key, apr_size_t length)
         }
         if (!(node->children & bit))
             return NULL;
-        node = node->slots[count_bits(node->values)
-                           + slot_below(node->children, bit)];
+        node = node->slots[count_bits(node->values) +
+                           slot_below(node->children, bit)];
     }
     return NULL;
 }
 
-/* ---- change ---------------------------------------------------------------- */
+/* ---- change -------------------------------------------------------------- */
 
 static apr_status_t node_put(seek_t *seek, pmap_node_t **at, int shift,
                              pmap_value_t *value);
@@ -305,10 +304,10 @@ static apr_status_t split_value(seek_t *seek, pmap_node_t *node, int shift,
 
     if (!child)
         return APR_ENOMEM;
-    child->values = is_list(shift + BITS)
-                        ? 1 : bit_at(hash_key(key, length), shift + BITS);
+    child->values =
+        is_list(shift + BITS) ? 1 : bit_at(hash_key(key, length), shift + BITS);
     child->slots[0] = old;
-    pmap_value_retain(old);       /* held twice until NODE gives up its own */
+    pmap_value_retain(old); /* held twice until NODE gives up its own */
     status = node_put(seek, &child, shift + BITS, value);
     if (status) {
         node_release(seek->type, child, shift + BITS);
@@ -350,8 +349,9 @@ static apr_status_t node_put(seek_t *seek, pmap_node_t **at, int shift,
         return APR_SUCCESS;
     }
     if ((*at)->children & bit) {
-        pmap_node_t **child = (pmap_node_t **)&(*at)->slots[
-            count_bits((*at)->values) + slot_below((*at)->children, bit)];
+        pmap_node_t **child =
+            (pmap_node_t **)&(*at)->slots[count_bits((*at)->values) +
+                                          slot_below((*at)->children, bit)];
 
         return node_put(seek, child, shift + BITS, value);
     }
@@ -421,8 +421,8 @@ static apr_status_t node_remove(seek_t *seek, pmap_node_t **at, int shift)
         return APR_SUCCESS;
     }
     slot = count_bits(node->values) + slot_below(node->children, bit);
-    status = node_remove(seek, (pmap_node_t **)&node->slots[slot],
-                         shift + BITS);
+    status =
+        node_remove(seek, (pmap_node_t **)&node->slots[slot], shift + BITS);
     child = node->slots[slot];
     if (status || child->values || child->children)
         return status;
@@ -446,7 +446,7 @@ apr_status_t pmap_remove(pmap_t *map, uint64_t edit, const void *key,
     return status;
 }
 
-/* ---- walk ------------------------------------------------------------------ */
+/* ---- walk ---------------------------------------------------------------- */
 
 static apr_status_t node_each(const pmap_node_t *node, int shift,
                               pmap_each_fn each, void *baton)

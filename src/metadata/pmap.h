@@ -7,8 +7,8 @@
  *
  * Values are counted by reference and carry their key. What may be edited in
  * place is told by an edit number: whoever changes a map passes one that no map
- * seen by others was built with, so replaying a log of a million records doesn't
- * copy a million paths. A map that others can see never changes.
+ * seen by others was built with, so replaying a log of a million records
+ * doesn't copy a million paths. A map that others can see never changes.
  *
  * Reading is safe from any thread that holds a reference; changing a map is
  * for one thread at a time.
@@ -35,7 +35,7 @@ typedef struct pmap_node_t pmap_node_t;
 
 typedef struct {
     const pmap_type_t *type;
-    pmap_node_t *root;          /* NULL: empty */
+    pmap_node_t *root; /* NULL: empty */
     apr_size_t count;
 } pmap_t;
 

@@ -15,8 +15,8 @@
 #include "metadata/batch_file.h"
 #include "metadata/replay.h"
 
-#define EPOCH_FILE "leader-epoch-checkpoint"
-#define PARTITION_FILE "partition.metadata"
+#define EPOCH_FILE        "leader-epoch-checkpoint"
+#define PARTITION_FILE    "partition.metadata"
 #define METADATA_TOPIC_ID "AAAAAAAAAAAAAAAAAAAAAQ"
 
 typedef struct {
@@ -28,16 +28,16 @@ struct raft_log_t {
     apr_pool_t *pool;
     const char *path;
     int32_t segment_bytes;
-    fs_file_t *file;              /* the last segment */
-    apr_off_t size;               /* of it */
-    int64_t base;                 /* its first offset */
+    fs_file_t *file; /* the last segment */
+    apr_off_t size;  /* of it */
+    int64_t base;    /* its first offset */
     int64_t end_offset;
-    epoch_t *epochs;              /* malloc'ed */
+    epoch_t *epochs; /* malloc'ed */
     int epoch_count;
-    int failed;                   /* an append or a flush did not succeed */
+    int failed; /* an append or a flush did not succeed */
 };
 
-/* ---- leader epochs ------------------------------------------------------------- */
+/* ---- leader epochs ------------------------------------------------------- */
 
 static apr_status_t read_epochs(raft_log_t *log, apr_pool_t *scratch)
 {
@@ -45,16 +45,15 @@ static apr_status_t read_epochs(raft_log_t *log, apr_pool_t *scratch)
     apr_size_t length;
     char *at;
     int64_t count;
-    apr_status_t status = fs_read_whole(apr_pstrcat(scratch, log->path, "/"
-                                                    EPOCH_FILE, NULL),
-                                        16 * 1024 * 1024, &text, &length,
-                                        scratch);
+    apr_status_t status =
+        fs_read_whole(apr_pstrcat(scratch, log->path, "/" EPOCH_FILE, NULL),
+                      16 * 1024 * 1024, &text, &length, scratch);
 
     if (APR_STATUS_IS_ENOENT(status))
         return APR_SUCCESS;
     if (status)
         return status;
-    apr_strtoi64(text, &at, 10);  /* the version, 0 */
+    apr_strtoi64(text, &at, 10); /* the version, 0 */
     count = apr_strtoi64(at, &at, 10);
     if (count < 0 || (apr_size_t)count > length)
         return TAKHIN_ECORRUPT;
@@ -77,26 +76,27 @@ static apr_status_t write_epochs(const raft_log_t *log, apr_pool_t *scratch)
     for (int i = 0; i < log->epoch_count; i++)
         at += sprintf(at, "%d %" APR_INT64_T_FMT "\n",
                       (int)log->epochs[i].epoch, log->epochs[i].start);
-    return fs_write_atomic(apr_pstrcat(scratch, log->path, "/" EPOCH_FILE,
-                                       NULL), text, (apr_size_t)(at - text));
+    return fs_write_atomic(
+        apr_pstrcat(scratch, log->path, "/" EPOCH_FILE, NULL), text,
+        (apr_size_t)(at - text));
 }
 
 apr_status_t raft_log_begin_epoch(raft_log_t *log, int32_t epoch)
 {
     apr_pool_t *scratch;
     apr_status_t status;
-    epoch_t *epochs = realloc(log->epochs, ((apr_size_t)log->epoch_count + 1)
-                              * sizeof(*epochs));
+    epoch_t *epochs = realloc(log->epochs, ((apr_size_t)log->epoch_count + 1) *
+                                               sizeof(*epochs));
 
     if (!epochs)
         return APR_ENOMEM;
     log->epochs = epochs;
     /* An epoch that got no record leaves no trace. */
-    while (log->epoch_count > 0
-           && (epochs[log->epoch_count - 1].start >= log->end_offset
-               || epochs[log->epoch_count - 1].epoch >= epoch))
+    while (log->epoch_count > 0 &&
+           (epochs[log->epoch_count - 1].start >= log->end_offset ||
+            epochs[log->epoch_count - 1].epoch >= epoch))
         log->epoch_count--;
-    epochs[log->epoch_count++] = (epoch_t) { epoch, log->end_offset };
+    epochs[log->epoch_count++] = (epoch_t){epoch, log->end_offset};
     status = apr_pool_create(&scratch, log->pool);
     if (status)
         return status;
@@ -111,11 +111,9 @@ static apr_status_t trim_epochs(raft_log_t *log, int64_t offset,
 {
     int drop = 0;
 
-    while (drop + 1 < log->epoch_count
-           && log->epochs[drop + 1].start <= offset)
+    while (drop + 1 < log->epoch_count && log->epochs[drop + 1].start <= offset)
         drop++;
-    if (log->epoch_count == 0
-        || (drop == 0 && log->epochs[0].start >= offset))
+    if (log->epoch_count == 0 || (drop == 0 && log->epochs[0].start >= offset))
         return APR_SUCCESS;
     log->epoch_count -= drop;
     memmove(log->epochs, log->epochs + drop,
@@ -125,7 +123,7 @@ static apr_status_t trim_epochs(raft_log_t *log, int64_t offset,
     return write_epochs(log, scratch);
 }
 
-/* ---- segments -------------------------------------------------------------------- */
+/* ---- segments ------------------------------------------------------------ */
 
 static const char *segment_path(const raft_log_t *log, int64_t base,
                                 const char *suffix, apr_pool_t *pool)
@@ -137,9 +135,9 @@ static const char *segment_path(const raft_log_t *log, int64_t base,
 static apr_status_t open_segment(raft_log_t *log, int64_t base,
                                  apr_pool_t *scratch)
 {
-    apr_status_t status = fs_open(&log->file,
-                                  segment_path(log, base, ".log", scratch),
-                                  FS_WRITABLE | FS_CREATE);
+    apr_status_t status =
+        fs_open(&log->file, segment_path(log, base, ".log", scratch),
+                FS_WRITABLE | FS_CREATE);
 
     if (!status)
         status = fs_size(log->file, &log->size);
@@ -167,11 +165,11 @@ static apr_status_t find_last(void *baton, const char *name,
  */
 static apr_status_t drop_indexes(const raft_log_t *log, apr_pool_t *scratch)
 {
-    static const char *const suffixes[] = { ".index", ".timeindex" };
+    static const char *const suffixes[] = {".index", ".timeindex"};
 
     for (int i = 0; i < 2; i++) {
-        apr_status_t status = fs_remove(segment_path(log, log->base,
-                                                     suffixes[i], scratch));
+        apr_status_t status =
+            fs_remove(segment_path(log, log->base, suffixes[i], scratch));
 
         if (status && !APR_STATUS_IS_ENOENT(status))
             return status;
@@ -196,14 +194,14 @@ static apr_status_t cut_torn_tail(raft_log_t *log, apr_pool_t *scratch)
     int64_t next = log->base;
     apr_off_t good;
     apr_off_t size;
-    apr_status_t status = batch_file_each(
-        segment_path(log, log->base, ".log", scratch), count_batch, &next,
-        &good, &size);
+    apr_status_t status =
+        batch_file_each(segment_path(log, log->base, ".log", scratch),
+                        count_batch, &next, &good, &size);
 
     if (status || good == size)
-        return status ? status
-                      : (next == log->end_offset ? APR_SUCCESS
-                                                 : TAKHIN_ECORRUPT);
+        return status
+                   ? status
+                   : (next == log->end_offset ? APR_SUCCESS : TAKHIN_ECORRUPT);
     if (next != log->end_offset)
         return TAKHIN_ECORRUPT;
     log->size = good;
@@ -215,8 +213,8 @@ static apr_status_t write_partition_file(const raft_log_t *log,
                                          apr_pool_t *scratch)
 {
     static const char text[] = "version: 0\ntopic_id: " METADATA_TOPIC_ID;
-    const char *file = apr_pstrcat(scratch, log->path, "/" PARTITION_FILE,
-                                   NULL);
+    const char *file =
+        apr_pstrcat(scratch, log->path, "/" PARTITION_FILE, NULL);
     fs_stat_t stat;
 
     if (fs_stat(file, &stat) == APR_SUCCESS)
@@ -236,8 +234,7 @@ static apr_status_t open_files(raft_log_t *log, apr_pool_t *scratch)
     if (!status)
         status = read_epochs(log, scratch);
     if (!status)
-        status = open_segment(log, last < 0 ? log->end_offset : last,
-                              scratch);
+        status = open_segment(log, last < 0 ? log->end_offset : last, scratch);
     if (!status)
         status = drop_indexes(log, scratch);
     if (!status)
@@ -286,8 +283,8 @@ static apr_status_t roll(raft_log_t *log)
     return status;
 }
 
-apr_status_t raft_log_append(raft_log_t *log, uint8_t *data,
-                             apr_size_t length, int64_t end_offset)
+apr_status_t raft_log_append(raft_log_t *log, uint8_t *data, apr_size_t length,
+                             int64_t end_offset)
 {
     apr_status_t status = APR_SUCCESS;
 
@@ -323,12 +320,12 @@ apr_status_t raft_log_flush(raft_log_t *log)
     if (log->failed)
         return TAKHIN_EOFFLINE;
     status = fs_sync(log->file);
-    if (status)                   /* what is on the device now nobody knows */
+    if (status) /* what is on the device now nobody knows */
         log->failed = 1;
     return status;
 }
 
-/* ---- trimming ---------------------------------------------------------------------- */
+/* ---- trimming ------------------------------------------------------------ */
 
 typedef struct {
     const raft_log_t *log;
@@ -339,9 +336,8 @@ typedef struct {
 static apr_status_t trim_entry(void *baton, const char *name,
                                apr_filetype_e type)
 {
-    static const char *const suffixes[] = {
-        ".log", ".index", ".timeindex", ".txnindex", ".snapshot"
-    };
+    static const char *const suffixes[] = {".log", ".index", ".timeindex",
+                                           ".txnindex", ".snapshot"};
     trim_t *trim = baton;
     int64_t base = 0;
 
@@ -355,15 +351,15 @@ static apr_status_t trim_entry(void *baton, const char *name,
         base = apr_strtoi64(name, &end, 10);
         if (end != name + 20 || base >= trim->log->base)
             continue;
-        return fs_remove(apr_pstrcat(trim->scratch, trim->log->path, "/",
-                                     name, NULL));
+        return fs_remove(
+            apr_pstrcat(trim->scratch, trim->log->path, "/", name, NULL));
     }
     return APR_SUCCESS;
 }
 
 apr_status_t raft_log_trim(raft_log_t *log, int64_t offset)
 {
-    trim_t trim = { log, NULL };
+    trim_t trim = {log, NULL};
     apr_status_t status = APR_SUCCESS;
 
     if (log->failed)
@@ -392,7 +388,7 @@ void raft_log_close(raft_log_t *log)
     if (!log)
         return;
     if (log->file)
-        fs_close(log->file);      /* flushed by whoever promised so */
+        fs_close(log->file); /* flushed by whoever promised so */
     free(log->epochs);
     log->file = NULL;
     log->epochs = NULL;

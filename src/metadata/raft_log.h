@@ -27,10 +27,10 @@ apr_status_t raft_log_begin_epoch(raft_log_t *log, int32_t epoch);
 
 /* Appends whole batches, the first of which begins at the end offset, and
  * which end before END_OFFSET: all of them, or none after an error. Not
- * flushed. TAKHIN_EOFFLINE when an earlier flush failed, or the log could not be
- * brought back to what it was: then it takes no more. */
-apr_status_t raft_log_append(raft_log_t *log, uint8_t *data,
-                             apr_size_t length, int64_t end_offset);
+ * flushed. TAKHIN_EOFFLINE when an earlier flush failed, or the log could not
+ * be brought back to what it was: then it takes no more. */
+apr_status_t raft_log_append(raft_log_t *log, uint8_t *data, apr_size_t length,
+                             int64_t end_offset);
 
 /* Whether it still takes appends. */
 int raft_log_usable(const raft_log_t *log);

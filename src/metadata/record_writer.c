@@ -54,10 +54,10 @@ static apr_status_t open_batch(record_writer_t *writer, int control,
     record_builder_options_t options = RECORD_BUILDER_OPTIONS;
     apr_status_t status;
 
-    if (writer->open
-        && (writer->control != control
-            || record_builder_size(&writer->builder) + length + RECORD_ROOM
-                   > RECORD_WRITER_BATCH)) {
+    if (writer->open &&
+        (writer->control != control ||
+         record_builder_size(&writer->builder) + length + RECORD_ROOM >
+             RECORD_WRITER_BATCH)) {
         status = record_writer_flush(writer);
         if (status)
             return status;
@@ -78,12 +78,10 @@ static apr_status_t open_batch(record_writer_t *writer, int control,
 apr_status_t record_writer_put_frame(record_writer_t *writer,
                                      const uint8_t *frame, apr_size_t length)
 {
-    record_t record = {
-        .timestamp = writer->timestamp,
-        .key_length = -1,
-        .value = frame,
-        .value_length = (int32_t)length
-    };
+    record_t record = {.timestamp = writer->timestamp,
+                       .key_length = -1,
+                       .value = frame,
+                       .value_length = (int32_t)length};
     apr_status_t status = open_batch(writer, 0, length);
 
     if (!status)

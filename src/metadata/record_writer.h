@@ -21,13 +21,13 @@ typedef apr_status_t (*record_writer_fn)(void *baton, uint8_t *data,
 
 typedef struct {
     record_builder_t builder;
-    int open;                     /* a batch was begun */
-    int control;                  /* it is one of control records */
-    int batches;                  /* handed to WRITE so far */
+    int open;    /* a batch was begun */
+    int control; /* it is one of control records */
+    int batches; /* handed to WRITE so far */
     int64_t next_offset;
     int32_t epoch;
-    int64_t timestamp;            /* ms, of every record */
-    apr_pool_t *scratch;          /* cleared after every record: the caller may
+    int64_t timestamp;   /* ms, of every record */
+    apr_pool_t *scratch; /* cleared after every record: the caller may
                                      keep parts of its body in it */
     record_writer_fn write;
     void *baton;

@@ -24,8 +24,8 @@
 typedef struct {
     replay_t *replay;
     const char *file;
-    int snapshot;                 /* its offsets are its own */
-    int finished;                 /* the footer was seen */
+    int snapshot; /* its offsets are its own */
+    int finished; /* the footer was seen */
 } source_t;
 
 apr_status_t replay_init(replay_t *replay, apr_pool_t *pool)
@@ -63,13 +63,13 @@ static apr_status_t refuse(const source_t *source, apr_status_t status,
     return status;
 }
 
-/* ---- control records ------------------------------------------------------------ */
+/* ---- control records ----------------------------------------------------- */
 
 static void set_voters(replay_t *replay, int count)
 {
     replay->voter_count = count;
-    replay->voters = apr_pcalloc(replay->pool, (apr_size_t)count
-                                 * sizeof(*replay->voters) + 1);
+    replay->voters = apr_pcalloc(
+        replay->pool, (apr_size_t)count * sizeof(*replay->voters) + 1);
 }
 
 /* With kraft.version 0 the leader's record is where the voters are told. */
@@ -155,13 +155,13 @@ static apr_status_t apply_control(source_t *source, const record_t *record)
                                    (int)replay->kraft_version));
     if (status)
         return refuse(source, status, record->offset,
-                      apr_psprintf(replay->pool,
-                                   "control record type %d: %s", type,
+                      apr_psprintf(replay->pool, "control record type %d: %s",
+                                   type,
                                    wire_reader_error(&in, replay->scratch)));
     return APR_SUCCESS;
 }
 
-/* ---- transactions ------------------------------------------------------------------ */
+/* ---- transactions -------------------------------------------------------- */
 
 int replay_drop_transaction(replay_t *replay)
 {
@@ -213,7 +213,7 @@ static apr_status_t apply_transaction(replay_t *replay, int16_t key,
     return APR_SUCCESS;
 }
 
-/* ---- records and batches ----------------------------------------------------------- */
+/* ---- records and batches ------------------------------------------------- */
 
 static apr_status_t apply_data(source_t *source, const record_batch_t *batch,
                                const record_t *record)
@@ -221,9 +221,8 @@ static apr_status_t apply_data(source_t *source, const record_batch_t *batch,
     replay_t *replay = source->replay;
     const char *error = NULL;
     frame_t frame;
-    apr_status_t status = frame_decode(&frame, record->value,
-                                       record->value_length, replay->scratch,
-                                       &error);
+    apr_status_t status = frame_decode(
+        &frame, record->value, record->value_length, replay->scratch, &error);
 
     if (status)
         return refuse(source, status, record->offset, error);
@@ -239,19 +238,19 @@ static apr_status_t apply_data(source_t *source, const record_batch_t *batch,
     if (status)
         return refuse(source, status, record->offset,
                       error ? apr_psprintf(replay->scratch, "%s: %s",
-                                           frame.type->name, error) : NULL);
+                                           frame.type->name, error)
+                            : NULL);
     return APR_SUCCESS;
 }
 
-static apr_status_t apply_records(source_t *source,
-                                  const record_batch_t *batch,
+static apr_status_t apply_records(source_t *source, const record_batch_t *batch,
                                   const uint8_t *data,
                                   record_scratch_t *scratch)
 {
     record_iterator_t iterator;
     record_t record;
-    apr_status_t status = record_iterator_init(&iterator, batch, data, scratch,
-                                               MAX_PLAIN);
+    apr_status_t status =
+        record_iterator_init(&iterator, batch, data, scratch, MAX_PLAIN);
 
     while (!status) {
         status = record_iterator_next(&iterator, &record);
@@ -262,16 +261,16 @@ static apr_status_t apply_records(source_t *source,
             continue;
         }
         if (source->replay->each)
-            status = source->replay->each(source->replay->baton, batch,
-                                          &record, NULL);
+            status = source->replay->each(source->replay->baton, batch, &record,
+                                          NULL);
         if (!status)
             status = apply_control(source, &record);
     }
     if (APR_STATUS_IS_EOF(status))
         return APR_SUCCESS;
-    return source->replay->error ? status
-                                 : refuse(source, status, batch->base_offset,
-                                          NULL);
+    return source->replay->error
+               ? status
+               : refuse(source, status, batch->base_offset, NULL);
 }
 
 static apr_status_t apply_batch(void *baton, const record_batch_t *batch,
@@ -279,13 +278,13 @@ static apr_status_t apply_batch(void *baton, const record_batch_t *batch,
 {
     source_t *source = baton;
     replay_t *replay = source->replay;
-    record_scratch_t scratch = { 0 };
+    record_scratch_t scratch = {0};
     apr_status_t status;
 
     (void)position;
     if (!source->snapshot) {
         if (record_batch_last_offset(batch) < replay->end_offset)
-            return APR_SUCCESS;   /* the snapshot has it */
+            return APR_SUCCESS; /* the snapshot has it */
         replay->bytes += (int64_t)record_batch_size(batch);
         if (batch->base_offset != replay->end_offset)
             return refuse(source, TAKHIN_ECORRUPT, batch->base_offset,
@@ -308,25 +307,24 @@ static apr_status_t apply_batch(void *baton, const record_batch_t *batch,
     return APR_SUCCESS;
 }
 
-/* ---- files ------------------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------- */
 
 static apr_status_t replay_file(source_t *source, int may_be_torn)
 {
     replay_t *replay = source->replay;
     apr_off_t good;
     apr_off_t size;
-    apr_status_t status = batch_file_each(source->file, apply_batch, source,
-                                          &good, &size);
+    apr_status_t status =
+        batch_file_each(source->file, apply_batch, source, &good, &size);
     char why[128];
 
     if (status && !replay->error)
         replay->error = apr_psprintf(replay->pool, "%s: %s", source->file,
-                                     takhin_strerror(status, why,
-                                                     sizeof(why)));
+                                     takhin_strerror(status, why, sizeof(why)));
     if (!status && good != size && !may_be_torn) {
-        replay->error = apr_psprintf(replay->pool,
-                                     "%s: corrupt from byte %" APR_OFF_T_FMT
-                                     " on", source->file, good);
+        replay->error = apr_psprintf(
+            replay->pool, "%s: corrupt from byte %" APR_OFF_T_FMT " on",
+            source->file, good);
         status = TAKHIN_ECORRUPT;
     }
     return status;
@@ -334,12 +332,12 @@ static apr_status_t replay_file(source_t *source, int may_be_torn)
 
 apr_status_t replay_checkpoint(replay_t *replay, const char *file)
 {
-    source_t source = { replay, file, 1, 0 };
+    source_t source = {replay, file, 1, 0};
     apr_status_t status = replay_file(&source, 0);
 
     if (!status && !source.finished) {
-        replay->error = apr_psprintf(replay->pool,
-                                     "%s: the snapshot has no end", file);
+        replay->error =
+            apr_psprintf(replay->pool, "%s: the snapshot has no end", file);
         status = TAKHIN_ECORRUPT;
     }
     return status;
@@ -352,8 +350,8 @@ static int take_digits(const char **text, int digits, int64_t *number)
     for (int i = 0; i < digits; i++) {
         char digit = **text;
 
-        if (digit < '0' || digit > '9'
-            || *number > (INT64_MAX - (digit - '0')) / 10)
+        if (digit < '0' || digit > '9' ||
+            *number > (INT64_MAX - (digit - '0')) / 10)
             return 0;
         *number = *number * 10 + (digit - '0');
         ++*text;
@@ -370,8 +368,8 @@ int replay_snapshot_name(const char *name, int64_t *end, int32_t *epoch)
 {
     int64_t number;
 
-    if (!take_digits(&name, 20, end) || *name++ != '-'
-        || !take_digits(&name, 10, &number) || number > INT32_MAX)
+    if (!take_digits(&name, 20, end) || *name++ != '-' ||
+        !take_digits(&name, 10, &number) || number > INT32_MAX)
         return 0;
     *epoch = (int32_t)number;
     return strcmp(name, ".checkpoint") == 0;
@@ -380,7 +378,7 @@ int replay_snapshot_name(const char *name, int64_t *end, int32_t *epoch)
 /* What is in the directory. */
 typedef struct {
     apr_pool_t *pool;
-    const char *snapshot;         /* the newest, or NULL */
+    const char *snapshot; /* the newest, or NULL */
     int64_t snapshot_end;
     int32_t snapshot_epoch;
     int64_t *segments;
@@ -396,10 +394,10 @@ static apr_status_t list_entry(void *baton, const char *name,
     int32_t epoch;
 
     (void)type;
-    if (replay_snapshot_name(name, &offset, &epoch)
-        && (!listing->snapshot || offset > listing->snapshot_end
-            || (offset == listing->snapshot_end
-                && epoch > listing->snapshot_epoch))) {
+    if (replay_snapshot_name(name, &offset, &epoch) &&
+        (!listing->snapshot || offset > listing->snapshot_end ||
+         (offset == listing->snapshot_end &&
+          epoch > listing->snapshot_epoch))) {
         listing->snapshot = apr_pstrdup(listing->pool, name);
         listing->snapshot_end = offset;
         listing->snapshot_epoch = epoch;
@@ -408,8 +406,8 @@ static apr_status_t list_entry(void *baton, const char *name,
         return APR_SUCCESS;
     if (listing->segment_count == listing->segment_room) {
         int room = listing->segment_room ? listing->segment_room * 2 : 16;
-        int64_t *segments = apr_palloc(listing->pool, (apr_size_t)room
-                                       * sizeof(*segments));
+        int64_t *segments =
+            apr_palloc(listing->pool, (apr_size_t)room * sizeof(*segments));
 
         if (listing->segment_count)
             memcpy(segments, listing->segments,
@@ -438,13 +436,13 @@ static apr_status_t replay_segments(replay_t *replay, const char *path,
           sizeof(*listing->segments), compare_offsets);
     replay->start_offset = listing->segments[0];
     for (int i = 0; i < listing->segment_count; i++) {
-        source_t source = { replay, NULL, 0, 0 };
+        source_t source = {replay, NULL, 0, 0};
         int last = i + 1 == listing->segment_count;
         apr_status_t status;
 
-        source.file = apr_psprintf(replay->pool,
-                                   "%s/%020" APR_INT64_T_FMT ".log", path,
-                                   listing->segments[i]);
+        source.file =
+            apr_psprintf(replay->pool, "%s/%020" APR_INT64_T_FMT ".log", path,
+                         listing->segments[i]);
         /* A segment that lies wholly in the snapshot needs no reading. */
         if (!last && listing->segments[i + 1] <= replay->end_offset)
             continue;
@@ -457,7 +455,7 @@ static apr_status_t replay_segments(replay_t *replay, const char *path,
 
 apr_status_t replay_directory(replay_t *replay, const char *path)
 {
-    listing_t listing = { .pool = replay->pool };
+    listing_t listing = {.pool = replay->pool};
     apr_status_t status = fs_list(path, list_entry, &listing);
 
     if (APR_STATUS_IS_ENOENT(status))
@@ -466,14 +464,12 @@ apr_status_t replay_directory(replay_t *replay, const char *path)
         char why[128];
 
         replay->error = apr_psprintf(replay->pool, "%s: %s", path,
-                                     takhin_strerror(status, why,
-                                                     sizeof(why)));
+                                     takhin_strerror(status, why, sizeof(why)));
         return status;
     }
     if (listing.snapshot) {
         status = replay_checkpoint(replay, apr_pstrcat(replay->pool, path, "/",
-                                                       listing.snapshot,
-                                                       NULL));
+                                                       listing.snapshot, NULL));
         if (status)
             return status;
         replay->snapshot_offset = replay->end_offset = listing.snapshot_end;

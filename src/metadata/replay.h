@@ -16,27 +16,27 @@
 /* One voter of the metadata log (KIP-853). */
 typedef struct {
     int32_t id;
-    wire_uuid_t directory_id;     /* zero with kraft.version 0 */
+    wire_uuid_t directory_id; /* zero with kraft.version 0 */
 } replay_voter_t;
 
 /* What was read so far. */
 typedef struct {
-    apr_pool_t *pool;             /* lives as long as this */
-    apr_pool_t *scratch;          /* cleared after each batch */
+    apr_pool_t *pool;    /* lives as long as this */
+    apr_pool_t *scratch; /* cleared after each batch */
     metadata_image_t *image;
-    metadata_image_t *before;     /* the image ahead of an open metadata
+    metadata_image_t *before; /* the image ahead of an open metadata
                                      transaction (KIP-868), else NULL */
-    int64_t start_offset;         /* of the first segment; -1: no segment */
-    int64_t end_offset;           /* of the next record */
-    int32_t epoch;                /* of the last batch, 0: none */
-    int64_t snapshot_offset;      /* end offset of the snapshot read, -1: none */
-    int64_t bytes;                /* of the log behind the snapshot */
+    int64_t start_offset;     /* of the first segment; -1: no segment */
+    int64_t end_offset;       /* of the next record */
+    int32_t epoch;            /* of the last batch, 0: none */
+    int64_t snapshot_offset;  /* end offset of the snapshot read, -1: none */
+    int64_t bytes;            /* of the log behind the snapshot */
     int16_t kraft_version;
-    int voter_count;              /* -1: not told */
+    int voter_count; /* -1: not told */
     replay_voter_t *voters;
     const uint8_t *voters_record; /* as it came, to be repeated; or NULL */
     int32_t voters_length;
-    const char *error;            /* one line, when a call failed */
+    const char *error; /* one line, when a call failed */
     /* Told of every record before it is applied; for tools, else NULL. */
     apr_status_t (*each)(void *baton, const record_batch_t *batch,
                          const record_t *record, const frame_t *frame);
@@ -63,9 +63,9 @@ int replay_drop_transaction(replay_t *replay);
 
 /* Applies one record to IMAGE, which is being edited; transactions' own
  * records change nothing. *ERROR says what was wrong, from POOL. */
-apr_status_t replay_apply(metadata_image_t *image, int16_t key,
-                          int16_t version, const void *body,
-                          apr_pool_t *pool, const char **error);
+apr_status_t replay_apply(metadata_image_t *image, int16_t key, int16_t version,
+                          const void *body, apr_pool_t *pool,
+                          const char **error);
 
 /* Names in a metadata log directory: sets *BASE (and *EPOCH of a snapshot) and
  * returns 1 when NAME is a segment's .log, or a .checkpoint. */

@@ -42,8 +42,8 @@ typedef struct {
 
 static image_text_t text_of(wire_string_t string)
 {
-    image_text_t text = { string.length < 0 ? NULL : string.data,
-                          string.length < 0 ? 0 : (apr_size_t)string.length };
+    image_text_t text = {string.length < 0 ? NULL : string.data,
+                         string.length < 0 ? 0 : (apr_size_t)string.length};
 
     if (string.length == 0)
         text.data = "";
@@ -71,52 +71,49 @@ static apr_status_t corrupt(apply_t *apply, const char *what)
 
 static const char *id_text(apply_t *apply, const wire_uuid_t *id)
 {
-    return wire_uuid_format(id, apr_palloc(apply->pool,
-                                           WIRE_UUID_TEXT_LENGTH + 1));
+    return wire_uuid_format(id,
+                            apr_palloc(apply->pool, WIRE_UUID_TEXT_LENGTH + 1));
 }
 
-/* ---- brokers and controllers ---------------------------------------------------- */
+/* ---- brokers and controllers --------------------------------------------- */
 
 static apr_status_t apply_register_broker(apply_t *apply, const void *body)
 {
     const register_broker_record_t *record = body;
     image_endpoint_t *endpoints = apr_pcalloc(
-        apply->pool, (apr_size_t)record->end_points_count
-                     * sizeof(*endpoints) + 1);
-    image_feature_range_t *features = apr_pcalloc(
-        apply->pool, (apr_size_t)record->features_count
-                     * sizeof(*features) + 1);
-    image_node_t node = {
-        .id = record->broker_id,
-        .epoch = record->broker_epoch,
-        .incarnation = record->incarnation_id,
-        .rack = copy_of(apply, record->rack),
-        .endpoints = endpoints,
-        .endpoint_count = record->end_points_count,
-        .features = features,
-        .feature_count = record->features_count,
-        .log_dirs = record->log_dirs,
-        .log_dir_count = record->log_dirs_count,
-        .cordoned = record->cordoned_log_dirs,
-        .cordoned_count = record->cordoned_log_dirs_count,
-        .fenced = record->fenced,
-        .in_controlled_shutdown = record->in_controlled_shutdown,
-        .zk_migrating = record->is_migrating_zk_broker
-    };
+        apply->pool,
+        (apr_size_t)record->end_points_count * sizeof(*endpoints) + 1);
+    image_feature_range_t *features =
+        apr_pcalloc(apply->pool,
+                    (apr_size_t)record->features_count * sizeof(*features) + 1);
+    image_node_t node = {.id = record->broker_id,
+                         .epoch = record->broker_epoch,
+                         .incarnation = record->incarnation_id,
+                         .rack = copy_of(apply, record->rack),
+                         .endpoints = endpoints,
+                         .endpoint_count = record->end_points_count,
+                         .features = features,
+                         .feature_count = record->features_count,
+                         .log_dirs = record->log_dirs,
+                         .log_dir_count = record->log_dirs_count,
+                         .cordoned = record->cordoned_log_dirs,
+                         .cordoned_count = record->cordoned_log_dirs_count,
+                         .fenced = record->fenced,
+                         .in_controlled_shutdown =
+                             record->in_controlled_shutdown,
+                         .zk_migrating = record->is_migrating_zk_broker};
 
     for (int32_t i = 0; i < record->end_points_count; i++)
-        endpoints[i] = (image_endpoint_t) {
-            name_of(apply, record->end_points[i].name),
-            name_of(apply, record->end_points[i].host),
-            record->end_points[i].port,
-            record->end_points[i].security_protocol
-        };
+        endpoints[i] =
+            (image_endpoint_t){name_of(apply, record->end_points[i].name),
+                               name_of(apply, record->end_points[i].host),
+                               record->end_points[i].port,
+                               record->end_points[i].security_protocol};
     for (int32_t i = 0; i < record->features_count; i++)
-        features[i] = (image_feature_range_t) {
-            name_of(apply, record->features[i].name),
-            record->features[i].min_supported_version,
-            record->features[i].max_supported_version
-        };
+        features[i] =
+            (image_feature_range_t){name_of(apply, record->features[i].name),
+                                    record->features[i].min_supported_version,
+                                    record->features[i].max_supported_version};
     return image_put_broker(apply->image, &node);
 }
 
@@ -124,36 +121,32 @@ static apr_status_t apply_register_controller(apply_t *apply, const void *body)
 {
     const register_controller_record_t *record = body;
     image_endpoint_t *endpoints = apr_pcalloc(
-        apply->pool, (apr_size_t)record->end_points_count
-                     * sizeof(*endpoints) + 1);
-    image_feature_range_t *features = apr_pcalloc(
-        apply->pool, (apr_size_t)record->features_count
-                     * sizeof(*features) + 1);
-    image_node_t node = {
-        .id = record->controller_id,
-        .epoch = -1,
-        .incarnation = record->incarnation_id,
-        .endpoints = endpoints,
-        .endpoint_count = record->end_points_count,
-        .features = features,
-        .feature_count = record->features_count,
-        .cordoned_count = -1,
-        .zk_migrating = record->zk_migration_ready
-    };
+        apply->pool,
+        (apr_size_t)record->end_points_count * sizeof(*endpoints) + 1);
+    image_feature_range_t *features =
+        apr_pcalloc(apply->pool,
+                    (apr_size_t)record->features_count * sizeof(*features) + 1);
+    image_node_t node = {.id = record->controller_id,
+                         .epoch = -1,
+                         .incarnation = record->incarnation_id,
+                         .endpoints = endpoints,
+                         .endpoint_count = record->end_points_count,
+                         .features = features,
+                         .feature_count = record->features_count,
+                         .cordoned_count = -1,
+                         .zk_migrating = record->zk_migration_ready};
 
     for (int32_t i = 0; i < record->end_points_count; i++)
-        endpoints[i] = (image_endpoint_t) {
-            name_of(apply, record->end_points[i].name),
-            name_of(apply, record->end_points[i].host),
-            record->end_points[i].port,
-            record->end_points[i].security_protocol
-        };
+        endpoints[i] =
+            (image_endpoint_t){name_of(apply, record->end_points[i].name),
+                               name_of(apply, record->end_points[i].host),
+                               record->end_points[i].port,
+                               record->end_points[i].security_protocol};
     for (int32_t i = 0; i < record->features_count; i++)
-        features[i] = (image_feature_range_t) {
-            name_of(apply, record->features[i].name),
-            record->features[i].min_supported_version,
-            record->features[i].max_supported_version
-        };
+        features[i] =
+            (image_feature_range_t){name_of(apply, record->features[i].name),
+                                    record->features[i].min_supported_version,
+                                    record->features[i].max_supported_version};
     return image_put_controller(apply->image, &node);
 }
 
@@ -171,9 +164,12 @@ static apr_status_t find_broker(apply_t *apply, int32_t id, int64_t epoch,
     const image_node_t *broker = image_broker(apply->image, id);
 
     if (!broker || broker->epoch != epoch)
-        return corrupt(apply, apr_psprintf(apply->pool,
-                       "it speaks of broker %d of epoch %" APR_INT64_T_FMT
-                       ", which is not registered", (int)id, epoch));
+        return corrupt(
+            apply,
+            apr_psprintf(apply->pool,
+                         "it speaks of broker %d of epoch %" APR_INT64_T_FMT
+                         ", which is not registered",
+                         (int)id, epoch));
     *node = *broker;
     return APR_SUCCESS;
 }
@@ -182,8 +178,8 @@ static apr_status_t apply_broker_change(apply_t *apply, const void *body)
 {
     const broker_registration_change_record_t *record = body;
     image_node_t node;
-    apr_status_t status = find_broker(apply, record->broker_id,
-                                      record->broker_epoch, &node);
+    apr_status_t status =
+        find_broker(apply, record->broker_id, record->broker_epoch, &node);
 
     if (status)
         return status;
@@ -228,19 +224,19 @@ static apr_status_t apply_unfence_broker(apply_t *apply, const void *body)
     return set_fenced(apply, record->id, record->epoch, 0);
 }
 
-/* ---- topics and partitions -------------------------------------------------------- */
+/* ---- topics and partitions ----------------------------------------------- */
 
 static apr_status_t apply_topic(apply_t *apply, const void *body)
 {
     const topic_record_t *record = body;
-    apr_status_t status = image_add_topic(apply->image, text_of(record->name),
-                                          &record->topic_id);
+    apr_status_t status =
+        image_add_topic(apply->image, text_of(record->name), &record->topic_id);
 
     if (status == TAKHIN_ECORRUPT)
         return corrupt(apply, apr_psprintf(apply->pool,
-                       "topic %s (%s) is already there",
-                       name_of(apply, record->name),
-                       id_text(apply, &record->topic_id)));
+                                           "topic %s (%s) is already there",
+                                           name_of(apply, record->name),
+                                           id_text(apply, &record->topic_id)));
     return status;
 }
 
@@ -251,13 +247,13 @@ static apr_status_t apply_remove_topic(apply_t *apply, const void *body)
 
     if (status == TAKHIN_ECORRUPT)
         return corrupt(apply, apr_psprintf(apply->pool, "no topic has id %s",
-                       id_text(apply, &record->topic_id)));
+                                           id_text(apply, &record->topic_id)));
     return status;
 }
 
 static image_ids_t ids_of(const int32_t *ids, int32_t count)
 {
-    image_ids_t list = { ids, count > 0 ? count : 0 };
+    image_ids_t list = {ids, count > 0 ? count : 0};
 
     return list;
 }
@@ -266,13 +262,16 @@ static apr_status_t put_partition(apply_t *apply, const wire_uuid_t *topic,
                                   int32_t index,
                                   const image_partition_t *partition)
 {
-    apr_status_t status = image_put_partition(apply->image, topic, index,
-                                              partition);
+    apr_status_t status =
+        image_put_partition(apply->image, topic, index, partition);
 
     if (status == TAKHIN_ECORRUPT)
-        return corrupt(apply, apr_psprintf(apply->pool,
-                       "it speaks of partition %d of topic id %s, which is "
-                       "not there", (int)index, id_text(apply, topic)));
+        return corrupt(
+            apply,
+            apr_psprintf(apply->pool,
+                         "it speaks of partition %d of topic id %s, which is "
+                         "not there",
+                         (int)index, id_text(apply, topic)));
     return status;
 }
 
@@ -286,17 +285,17 @@ static apr_status_t apply_partition(apply_t *apply, const void *body)
         .recovering = record->leader_recovery_state,
         .replicas = ids_of(record->replicas, record->replicas_count),
         .isr = ids_of(record->isr, record->isr_count),
-        .removing = ids_of(record->removing_replicas,
-                           record->removing_replicas_count),
-        .adding = ids_of(record->adding_replicas,
-                         record->adding_replicas_count),
+        .removing =
+            ids_of(record->removing_replicas, record->removing_replicas_count),
+        .adding =
+            ids_of(record->adding_replicas, record->adding_replicas_count),
         .eligible = ids_of(record->eligible_leader_replicas,
                            record->eligible_leader_replicas_count),
-        .last_known = ids_of(record->last_known_elr,
-                             record->last_known_elr_count),
+        .last_known =
+            ids_of(record->last_known_elr, record->last_known_elr_count),
         .directories = record->directories_count == record->replicas_count
-                           ? record->directories : NULL
-    };
+                           ? record->directories
+                           : NULL};
 
     return put_partition(apply, &record->topic_id, record->partition_id,
                          &partition);
@@ -330,7 +329,7 @@ static void merge_partition(image_partition_t *partition,
         partition->directories = NULL;
     if (record->leader_recovery_state >= 0)
         partition->recovering = record->leader_recovery_state;
-    if (record->leader != -2) {   /* also the same leader: a new epoch */
+    if (record->leader != -2) { /* also the same leader: a new epoch */
         partition->leader = record->leader;
         partition->leader_epoch++;
     }
@@ -340,17 +339,20 @@ static void merge_partition(image_partition_t *partition,
 static apr_status_t apply_partition_change(apply_t *apply, const void *body)
 {
     const partition_change_record_t *record = body;
-    const image_topic_t *topic = image_topic_by_id(apply->image,
-                                                   &record->topic_id);
+    const image_topic_t *topic =
+        image_topic_by_id(apply->image, &record->topic_id);
     const image_partition_t *before =
         topic ? image_topic_partition(topic, record->partition_id) : NULL;
     image_partition_t partition;
 
     if (!before)
-        return corrupt(apply, apr_psprintf(apply->pool,
-                       "it changes partition %d of topic id %s, which is not "
-                       "there", (int)record->partition_id,
-                       id_text(apply, &record->topic_id)));
+        return corrupt(
+            apply,
+            apr_psprintf(apply->pool,
+                         "it changes partition %d of topic id %s, which is not "
+                         "there",
+                         (int)record->partition_id,
+                         id_text(apply, &record->topic_id)));
     partition = *before;
     merge_partition(&partition, record);
     return put_partition(apply, &record->topic_id, record->partition_id,
@@ -360,16 +362,16 @@ static apr_status_t apply_partition_change(apply_t *apply, const void *body)
 static apr_status_t apply_clear_elr(apply_t *apply, const void *body)
 {
     const clear_elr_record_t *record = body;
-    apr_status_t status = image_clear_elr(apply->image,
-                                          text_of(record->topic_name));
+    apr_status_t status =
+        image_clear_elr(apply->image, text_of(record->topic_name));
 
     if (status == TAKHIN_ECORRUPT)
         return corrupt(apply, apr_psprintf(apply->pool, "there is no topic %s",
-                       name_of(apply, record->topic_name)));
+                                           name_of(apply, record->topic_name)));
     return status;
 }
 
-/* ---- configurations, features, ids ------------------------------------------------ */
+/* ---- configurations, features, ids --------------------------------------- */
 
 static apr_status_t apply_config(apply_t *apply, const void *body)
 {
@@ -406,7 +408,7 @@ static apr_status_t apply_zk_migration(apply_t *apply, const void *body)
     return APR_SUCCESS;
 }
 
-/* ---- quotas, users, ACLs, tokens --------------------------------------------------- */
+/* ---- quotas, users, ACLs, tokens ----------------------------------------- */
 
 static apr_status_t apply_client_quota(apply_t *apply, const void *body)
 {
@@ -439,11 +441,10 @@ static apr_status_t apply_user_scram(apply_t *apply, const void *body)
         .stored_key_length = (apr_size_t)record->stored_key.length,
         .server_key = record->server_key.data,
         .server_key_length = (apr_size_t)record->server_key.length,
-        .iterations = record->iterations
-    };
+        .iterations = record->iterations};
 
-    if (record->salt.length < 0 || record->stored_key.length < 0
-        || record->server_key.length < 0)
+    if (record->salt.length < 0 || record->stored_key.length < 0 ||
+        record->server_key.length < 0)
         return corrupt(apply, "a credential lacks a part");
     return image_put_scram(apply->image, &scram);
 }
@@ -459,16 +460,14 @@ static apr_status_t apply_remove_user_scram(apply_t *apply, const void *body)
 static apr_status_t apply_acl(apply_t *apply, const void *body)
 {
     const access_control_entry_record_t *record = body;
-    image_acl_t acl = {
-        .id = record->id,
-        .resource_type = record->resource_type,
-        .pattern_type = record->pattern_type,
-        .operation = record->operation,
-        .permission = record->permission_type,
-        .resource = name_of(apply, record->resource_name),
-        .principal = name_of(apply, record->principal),
-        .host = name_of(apply, record->host)
-    };
+    image_acl_t acl = {.id = record->id,
+                       .resource_type = record->resource_type,
+                       .pattern_type = record->pattern_type,
+                       .operation = record->operation,
+                       .permission = record->permission_type,
+                       .resource = name_of(apply, record->resource_name),
+                       .principal = name_of(apply, record->principal),
+                       .host = name_of(apply, record->host)};
 
     return image_put_acl(apply->image, &acl);
 }
@@ -501,7 +500,7 @@ static apr_status_t apply_remove_token(apply_t *apply, const void *body)
     return image_remove_token(apply->image, text_of(record->token_id));
 }
 
-/* ---- the table ---------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------- */
 
 /* Changes nothing: no-ops, and what frames a transaction. */
 static apr_status_t apply_nothing(apply_t *apply, const void *body)
@@ -539,14 +538,13 @@ static const apply_fn appliers[] = {
     [RECORD_ABORT_TRANSACTION] = apply_nothing,
     [RECORD_REMOVE_TOKEN] = apply_remove_token,
     [RECORD_REGISTER_CONTROLLER] = apply_register_controller,
-    [RECORD_CLEAR_ELR] = apply_clear_elr
-};
+    [RECORD_CLEAR_ELR] = apply_clear_elr};
 
-apr_status_t replay_apply(metadata_image_t *image, int16_t key,
-                          int16_t version, const void *body, apr_pool_t *pool,
+apr_status_t replay_apply(metadata_image_t *image, int16_t key, int16_t version,
+                          const void *body, apr_pool_t *pool,
                           const char **error)
 {
-    apply_t apply = { image, key, version, pool, error };
+    apply_t apply = {image, key, version, pool, error};
     const int16_t count = sizeof(appliers) / sizeof(*appliers);
 
     if (key < 0 || key >= count || !appliers[key]) {

@@ -43,8 +43,7 @@ typedef struct {
 static apr_status_t write_batch(void *baton, uint8_t *data, apr_size_t length)
 {
     output_t *output = baton;
-    apr_status_t status = fs_write_at(output->file, output->size, data,
-                                      length);
+    apr_status_t status = fs_write_at(output->file, output->size, data, length);
 
     output->size += (apr_off_t)length;
     return status;
@@ -57,7 +56,7 @@ static apr_status_t put(output_t *output, int16_t key, const void *body)
                              body);
 }
 
-/* ---- features and nodes ------------------------------------------------------- */
+/* ---- features and nodes -------------------------------------------------- */
 
 static apr_status_t put_feature_level(output_t *output, const char *name,
                                       int16_t level)
@@ -73,7 +72,7 @@ static apr_status_t put_feature_level(output_t *output, const char *name,
 static apr_status_t put_feature(void *baton, const char *name, int16_t level)
 {
     if (strcmp(name, FEATURE_METADATA_VERSION) == 0)
-        return APR_SUCCESS;       /* it came first: it says how to read on */
+        return APR_SUCCESS; /* it came first: it says how to read on */
     return put_feature_level(baton, name, level);
 }
 
@@ -95,8 +94,8 @@ static apr_status_t put_broker(void *baton, const image_node_t *node)
     register_broker_record_t record;
     apr_size_t endpoints = (apr_size_t)node->endpoint_count;
     apr_size_t features = (apr_size_t)node->feature_count;
-    int16_t version = frame_version(RECORD_REGISTER_BROKER,
-                                    output->metadata_version);
+    int16_t version =
+        frame_version(RECORD_REGISTER_BROKER, output->metadata_version);
 
     register_broker_record_init(&record);
     record.broker_id = node->id;
@@ -105,8 +104,8 @@ static apr_status_t put_broker(void *baton, const image_node_t *node)
     record.broker_epoch = node->epoch;
     record.rack = wire_string_from(node->rack);
     record.fenced = node->fenced;
-    record.in_controlled_shutdown = version >= 1
-                                    && node->in_controlled_shutdown;
+    record.in_controlled_shutdown =
+        version >= 1 && node->in_controlled_shutdown;
     if (version >= 3) {
         record.log_dirs = (wire_uuid_t *)node->log_dirs;
         record.log_dirs_count = node->log_dir_count;
@@ -116,8 +115,8 @@ static apr_status_t put_broker(void *baton, const image_node_t *node)
         record.cordoned_log_dirs_count = node->cordoned_count;
     }
     record.end_points_count = node->endpoint_count;
-    record.end_points = apr_pcalloc(scratch, endpoints
-                                    * sizeof(*record.end_points) + 1);
+    record.end_points =
+        apr_pcalloc(scratch, endpoints * sizeof(*record.end_points) + 1);
     for (apr_size_t i = 0; i < endpoints; i++) {
         record.end_points[i].name = wire_string_from(node->endpoints[i].name);
         record.end_points[i].host = wire_string_from(node->endpoints[i].host);
@@ -126,8 +125,8 @@ static apr_status_t put_broker(void *baton, const image_node_t *node)
             node->endpoints[i].security_protocol;
     }
     record.features_count = node->feature_count;
-    record.features = apr_pcalloc(scratch, features
-                                  * sizeof(*record.features) + 1);
+    record.features =
+        apr_pcalloc(scratch, features * sizeof(*record.features) + 1);
     for (apr_size_t i = 0; i < features; i++) {
         record.features[i].name = wire_string_from(node->features[i].name);
         record.features[i].min_supported_version = node->features[i].min;
@@ -149,8 +148,8 @@ static apr_status_t put_controller(void *baton, const image_node_t *node)
     record.incarnation_id = node->incarnation;
     record.zk_migration_ready = node->zk_migrating;
     record.end_points_count = node->endpoint_count;
-    record.end_points = apr_pcalloc(scratch, endpoints
-                                    * sizeof(*record.end_points) + 1);
+    record.end_points =
+        apr_pcalloc(scratch, endpoints * sizeof(*record.end_points) + 1);
     for (apr_size_t i = 0; i < endpoints; i++) {
         record.end_points[i].name = wire_string_from(node->endpoints[i].name);
         record.end_points[i].host = wire_string_from(node->endpoints[i].host);
@@ -159,8 +158,8 @@ static apr_status_t put_controller(void *baton, const image_node_t *node)
             node->endpoints[i].security_protocol;
     }
     record.features_count = node->feature_count;
-    record.features = apr_pcalloc(scratch, features
-                                  * sizeof(*record.features) + 1);
+    record.features =
+        apr_pcalloc(scratch, features * sizeof(*record.features) + 1);
     for (apr_size_t i = 0; i < features; i++) {
         record.features[i].name = wire_string_from(node->features[i].name);
         record.features[i].min_supported_version = node->features[i].min;
@@ -169,7 +168,7 @@ static apr_status_t put_controller(void *baton, const image_node_t *node)
     return put(output, RECORD_REGISTER_CONTROLLER, &record);
 }
 
-/* ---- topics ---------------------------------------------------------------------- */
+/* ---- topics -------------------------------------------------------------- */
 
 /* LIST as a record has it; empty ones of the ELR are null. */
 static int32_t *ids(const image_ids_t *list, int32_t *count)
@@ -182,8 +181,7 @@ static apr_status_t put_partition(output_t *output, const wire_uuid_t *topic,
                                   int32_t index,
                                   const image_partition_t *partition)
 {
-    int16_t version = frame_version(RECORD_PARTITION,
-                                    output->metadata_version);
+    int16_t version = frame_version(RECORD_PARTITION, output->metadata_version);
     partition_record_t record;
 
     partition_record_init(&record);
@@ -191,10 +189,10 @@ static apr_status_t put_partition(output_t *output, const wire_uuid_t *topic,
     record.topic_id = *topic;
     record.replicas = ids(&partition->replicas, &record.replicas_count);
     record.isr = ids(&partition->isr, &record.isr_count);
-    record.removing_replicas = ids(&partition->removing,
-                                   &record.removing_replicas_count);
-    record.adding_replicas = ids(&partition->adding,
-                                 &record.adding_replicas_count);
+    record.removing_replicas =
+        ids(&partition->removing, &record.removing_replicas_count);
+    record.adding_replicas =
+        ids(&partition->adding, &record.adding_replicas_count);
     record.leader = partition->leader;
     record.leader_recovery_state = partition->recovering;
     record.leader_epoch = partition->leader_epoch;
@@ -207,8 +205,8 @@ static apr_status_t put_partition(output_t *output, const wire_uuid_t *topic,
         record.eligible_leader_replicas =
             ids(&partition->eligible, &record.eligible_leader_replicas_count);
     if (version >= 2 && partition->last_known.count > 0)
-        record.last_known_elr = ids(&partition->last_known,
-                                    &record.last_known_elr_count);
+        record.last_known_elr =
+            ids(&partition->last_known, &record.last_known_elr_count);
     return put(output, RECORD_PARTITION, &record);
 }
 
@@ -232,7 +230,7 @@ static apr_status_t put_topic(void *baton, const image_topic_t *topic)
     return status;
 }
 
-/* ---- the rest -------------------------------------------------------------------- */
+/* ---- the rest ------------------------------------------------------------ */
 
 static apr_status_t put_config(void *baton, int8_t type, const char *name,
                                const image_config_entry_t *entries, int count)
@@ -261,8 +259,8 @@ static apr_status_t put_quota(void *baton, const image_quota_t *quota)
     for (int v = 0; !status && v < quota->value_count; v++) {
         record.entity_count = quota->entity_count;
         record.entity = apr_pcalloc(output->writer.scratch,
-                                    (apr_size_t)quota->entity_count
-                                    * sizeof(*record.entity));
+                                    (apr_size_t)quota->entity_count *
+                                        sizeof(*record.entity));
         for (int i = 0; i < quota->entity_count; i++) {
             record.entity[i].entity_type =
                 wire_string_from(quota->entity[i].type);
@@ -278,7 +276,7 @@ static apr_status_t put_quota(void *baton, const image_quota_t *quota)
 
 static wire_bytes_t bytes_of(const uint8_t *data, apr_size_t length)
 {
-    wire_bytes_t bytes = { data, (int32_t)length };
+    wire_bytes_t bytes = {data, (int32_t)length};
 
     return bytes;
 }
@@ -328,7 +326,7 @@ static apr_status_t put_producer_ids(output_t *output)
     if (image_next_producer_id(output->image) <= 0)
         return APR_SUCCESS;
     producer_ids_record_init(&record);
-    record.broker_id = -1;        /* nobody's: it is where the next one starts */
+    record.broker_id = -1; /* nobody's: it is where the next one starts */
     record.broker_epoch = -1;
     record.next_producer_id = image_next_producer_id(output->image);
     return put(output, RECORD_PRODUCER_IDS, &record);
@@ -373,7 +371,7 @@ static apr_status_t put_image(output_t *output)
     return status;
 }
 
-/* ---- header and footer ------------------------------------------------------------ */
+/* ---- header and footer --------------------------------------------------- */
 
 static apr_status_t put_header(output_t *output, const snapshot_info_t *info)
 {
@@ -383,22 +381,20 @@ static apr_status_t put_header(output_t *output, const snapshot_info_t *info)
 
     snapshot_header_record_init(&header);
     header.last_contained_log_timestamp = info->last_timestamp;
-    status = record_writer_control(&output->writer,
-                                   RECORD_CONTROL_SNAPSHOT_HEADER,
-                                   &snapshot_header_record_message, &header,
-                                   0);
+    status =
+        record_writer_control(&output->writer, RECORD_CONTROL_SNAPSHOT_HEADER,
+                              &snapshot_header_record_message, &header, 0);
     if (status || info->kraft_version < 1)
         return status;
     kraft_version_record_init(&version);
     version.kraft_version = info->kraft_version;
-    status = record_writer_control(&output->writer,
-                                   RECORD_CONTROL_KRAFT_VERSION,
-                                   &kraft_version_record_message, &version, 0);
+    status =
+        record_writer_control(&output->writer, RECORD_CONTROL_KRAFT_VERSION,
+                              &kraft_version_record_message, &version, 0);
     if (!status && info->voters)
         status = record_writer_control_bytes(&output->writer,
                                              RECORD_CONTROL_KRAFT_VOTERS,
-                                             info->voters,
-                                             info->voters_length);
+                                             info->voters, info->voters_length);
     return status;
 }
 
@@ -408,10 +404,9 @@ static apr_status_t put_footer(output_t *output)
     apr_status_t status;
 
     snapshot_footer_record_init(&footer);
-    status = record_writer_control(&output->writer,
-                                   RECORD_CONTROL_SNAPSHOT_FOOTER,
-                                   &snapshot_footer_record_message, &footer,
-                                   0);
+    status =
+        record_writer_control(&output->writer, RECORD_CONTROL_SNAPSHOT_FOOTER,
+                              &snapshot_footer_record_message, &footer, 0);
     return status ? status : record_writer_flush(&output->writer);
 }
 
@@ -421,8 +416,8 @@ static apr_status_t write_file(output_t *output, const char *file,
                                apr_status_t (*put_all)(output_t *output))
 {
     apr_status_t closed;
-    apr_status_t status = fs_open(&output->file, file,
-                                  FS_WRITABLE | FS_CREATE | FS_TRUNCATED);
+    apr_status_t status =
+        fs_open(&output->file, file, FS_WRITABLE | FS_CREATE | FS_TRUNCATED);
 
     if (status)
         return status;
@@ -454,7 +449,7 @@ static apr_status_t write_checkpoint(output_t *output, const char *directory,
     if (!status)
         status = fs_rename(part, file);
     if (status) {
-        fs_remove(part);          /* nobody would miss it */
+        fs_remove(part); /* nobody would miss it */
         return status;
     }
     return fs_sync_dir(directory);
@@ -464,11 +459,10 @@ apr_status_t snapshot_write(const metadata_image_t *image,
                             const snapshot_info_t *info, const char *path,
                             apr_pool_t *pool)
 {
-    output_t output = { .image = image, .pool = pool };
-    const char *name = apr_psprintf(pool, "%020" APR_INT64_T_FMT
-                                    "-%010d.checkpoint",
-                                    image_offset(image) + 1,
-                                    (int)image_epoch(image));
+    output_t output = {.image = image, .pool = pool};
+    const char *name =
+        apr_psprintf(pool, "%020" APR_INT64_T_FMT "-%010d.checkpoint",
+                     image_offset(image) + 1, (int)image_epoch(image));
 
     output.metadata_version = image_feature(image, FEATURE_METADATA_VERSION);
     return write_checkpoint(&output, path, name, image_epoch(image), info,
@@ -497,8 +491,8 @@ static apr_status_t delete_old(void *baton, const char *name,
     int32_t epoch;
 
     (void)type;
-    if (!is_unfinished(name)
-        && (!replay_snapshot_name(name, &end, &epoch) || end >= below->end))
+    if (!is_unfinished(name) &&
+        (!replay_snapshot_name(name, &end, &epoch) || end >= below->end))
         return APR_SUCCESS;
     return fs_remove(apr_pstrcat(below->pool, below->path, "/", name, NULL));
 }
@@ -506,7 +500,7 @@ static apr_status_t delete_old(void *baton, const char *name,
 apr_status_t snapshot_delete_below(const char *path, int64_t end,
                                    apr_pool_t *pool)
 {
-    delete_below_t below = { path, end, pool };
+    delete_below_t below = {path, end, pool};
 
     return fs_list(path, delete_old, &below);
 }
@@ -524,8 +518,8 @@ static apr_status_t put_bootstrap(output_t *output)
 
 apr_status_t snapshot_write_bootstrap(const char *directory, apr_pool_t *pool)
 {
-    output_t output = { .pool = pool };
-    snapshot_info_t info = { 0 };
+    output_t output = {.pool = pool};
+    snapshot_info_t info = {0};
 
     return write_checkpoint(&output, directory, "bootstrap.checkpoint", 0,
                             &info, put_bootstrap);

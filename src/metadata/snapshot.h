@@ -16,10 +16,10 @@
 
 /* What a snapshot says beside the image. */
 typedef struct {
-    int16_t kraft_version;        /* above 0: with the voters */
-    const uint8_t *voters;        /* a VotersRecord as it came */
+    int16_t kraft_version; /* above 0: with the voters */
+    const uint8_t *voters; /* a VotersRecord as it came */
     int32_t voters_length;
-    int64_t last_timestamp;       /* ms, of the last record in it */
+    int64_t last_timestamp; /* ms, of the last record in it */
 } snapshot_info_t;
 
 /* Writes the snapshot of IMAGE, with all that its offset and epoch name, to
@@ -34,7 +34,6 @@ apr_status_t snapshot_delete_below(const char *path, int64_t end,
                                    apr_pool_t *pool);
 
 /* Writes DIRECTORY/bootstrap.checkpoint with the features of a new cluster. */
-apr_status_t snapshot_write_bootstrap(const char *directory,
-                                      apr_pool_t *pool);
+apr_status_t snapshot_write_bootstrap(const char *directory, apr_pool_t *pool);
 
 #endif

@@ -14,8 +14,9 @@ static const char *directory_with(const char *name, const char *text)
 {
     const char *directory = unit_tmpdir();
 
-    UNIT_OK(fs_write_atomic(apr_pstrcat(unit_pool(), directory, "/", name,
-                                        NULL), text, strlen(text)));
+    UNIT_OK(
+        fs_write_atomic(apr_pstrcat(unit_pool(), directory, "/", name, NULL),
+                        text, strlen(text)));
     return directory;
 }
 
@@ -110,7 +111,9 @@ static void both_versions_of_kafkas_quorum_state_are_read(void)
 static void a_quorum_state_that_is_not_understood_is_refused(void)
 {
     static const char *const texts[] = {
-        "", "{}", "{\"data_version\":2,\"leaderId\":1}",
+        "",
+        "{}",
+        "{\"data_version\":2,\"leaderId\":1}",
         "{\"data_version\":0,\"leaderId\":1,\"votedId\":1}",
         "{\"data_version\":0,\"leaderId\":1,\"leaderEpoch\":-5,\"votedId\":1}",
         "{\"data_version\":0,\"leaderId\":99999999999,\"leaderEpoch\":5,"

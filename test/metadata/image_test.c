@@ -108,8 +108,8 @@ static void an_older_image_keeps_what_a_newer_one_changed(void)
     CU_ASSERT_EQUAL(image_topic_partition_count(find(after, "kept")), 101);
     CU_ASSERT_EQUAL(
         image_topic_partition(find(before, "kept"), 7)->leader_epoch, 0);
-    CU_ASSERT_EQUAL(
-        image_topic_partition(find(after, "kept"), 7)->leader_epoch, 5);
+    CU_ASSERT_EQUAL(image_topic_partition(find(after, "kept"), 7)->leader_epoch,
+                    5);
     CU_ASSERT_STRING_EQUAL(
         image_config(before, CONFIG_TOPIC, "kept", "retention.ms"), "1");
     CU_ASSERT_STRING_EQUAL(
@@ -119,8 +119,7 @@ static void an_older_image_keeps_what_a_newer_one_changed(void)
     CU_ASSERT_EQUAL(image_partition_count(before), 100);
     CU_ASSERT_EQUAL(image_partition_count(after), 101);
     image_release(before);
-    CU_ASSERT_EQUAL(
-        image_topic_partition(find(after, "kept"), 99)->leader, 1);
+    CU_ASSERT_EQUAL(image_topic_partition(find(after, "kept"), 99)->leader, 1);
     image_release(after);
 }
 
@@ -131,14 +130,14 @@ static void configurations_go_with_their_topic(void)
     int count;
 
     add_topic(image, "t", 1);
-    UNIT_OK(image_set_config(image, CONFIG_TOPIC, text("t"), text("b"),
-                             text("2")));
-    UNIT_OK(image_set_config(image, CONFIG_TOPIC, text("t"), text("c"),
-                             text("3")));
-    UNIT_OK(image_set_config(image, CONFIG_TOPIC, text("t"), text("a"),
-                             text("1")));
-    UNIT_OK(image_set_config(image, CONFIG_BROKER, text(""), text("a"),
-                             text("9")));
+    UNIT_OK(
+        image_set_config(image, CONFIG_TOPIC, text("t"), text("b"), text("2")));
+    UNIT_OK(
+        image_set_config(image, CONFIG_TOPIC, text("t"), text("c"), text("3")));
+    UNIT_OK(
+        image_set_config(image, CONFIG_TOPIC, text("t"), text("a"), text("1")));
+    UNIT_OK(
+        image_set_config(image, CONFIG_BROKER, text(""), text("a"), text("9")));
     CU_ASSERT_STRING_EQUAL(
         image_configs(image, CONFIG_TOPIC, "t", &count)[0].name, "a");
     CU_ASSERT_EQUAL(count, 3);
@@ -190,8 +189,8 @@ static void credentials_are_kept_by_user_and_mechanism(void)
 
     UNIT_OK(image_put_scram(image, &scram));
     CU_ASSERT_PTR_NOT_NULL_FATAL(image_scram(image, "alice", SCRAM_SHA_256));
-    CU_ASSERT_EQUAL(memcmp(image_scram(image, "alice", SCRAM_SHA_256)->salt,
-                           "salt", 4), 0);
+    CU_ASSERT_EQUAL(
+        memcmp(image_scram(image, "alice", SCRAM_SHA_256)->salt, "salt", 4), 0);
     CU_ASSERT_PTR_NULL(image_scram(image, "alice", SCRAM_SHA_512));
     CU_ASSERT_PTR_NULL(image_scram(image, "bob", SCRAM_SHA_256));
     UNIT_OK(image_remove_scram(image, "alice", SCRAM_SHA_256));

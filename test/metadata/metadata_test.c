@@ -75,12 +75,14 @@ static apr_status_t create(metadata_t *metadata, const char *name,
     return status ? status : topic.status;
 }
 
-static apr_status_t delete(metadata_t *metadata, const char *name)
+static apr_status_t delete (metadata_t *metadata, const char *name)
 {
     const metadata_image_t *image = metadata_image(metadata);
     const image_topic_t *topic = image_topic(image, name, strlen(name));
-    apr_status_t status = topic ? metadata_delete_topic(
-        metadata, image_topic_id(topic), unit_pool()) : TAKHIN_EUNKNOWN_TOPIC;
+    apr_status_t status =
+        topic ? metadata_delete_topic(metadata, image_topic_id(topic),
+                                      unit_pool())
+              : TAKHIN_EUNKNOWN_TOPIC;
 
     image_release(image);
     return status;
@@ -101,8 +103,7 @@ static int32_t leader_epoch_of(metadata_t *metadata, const char *name)
 {
     const metadata_image_t *image = metadata_image(metadata);
     const image_topic_t *topic = image_topic(image, name, strlen(name));
-    int32_t epoch =
-        topic ? image_topic_partition(topic, 0)->leader_epoch : -1;
+    int32_t epoch = topic ? image_topic_partition(topic, 0)->leader_epoch : -1;
 
     image_release(image);
     return epoch;
@@ -115,7 +116,7 @@ static const char *log_file(const char *directory, int64_t base)
                         directory, base);
 }
 
-/* ---- formatting ------------------------------------------------------------ */
+/* ---- formatting ---------------------------------------------------------- */
 
 static void a_new_directory_is_formatted_for_node_and_cluster(void)
 {
@@ -142,8 +143,7 @@ static void another_nodes_or_clusters_directory_is_refused(void)
     metadata_close(metadata);
     CU_ASSERT_EQUAL(open_as(&metadata, directory, 2, NULL), TAKHIN_EINVALID);
     CU_ASSERT_PTR_NOT_NULL(strstr(error, "node.id 1, not 2"));
-    CU_ASSERT_EQUAL(open_as(&metadata, directory, 1, "other"),
-                    TAKHIN_EINVALID);
+    CU_ASSERT_EQUAL(open_as(&metadata, directory, 1, "other"), TAKHIN_EINVALID);
     CU_ASSERT_PTR_NOT_NULL(strstr(error, "MkU3OEVBNTcwNTJENDM2Qg, not other"));
 }
 
@@ -152,13 +152,13 @@ static void a_directory_of_something_else_is_left_alone(void)
     const char *directory = unit_tmpdir();
     metadata_t *metadata;
 
-    UNIT_OK(fs_write_atomic(apr_pstrcat(unit_pool(), directory, "/thesis.tex",
-                                        NULL), "x", 1));
+    UNIT_OK(fs_write_atomic(
+        apr_pstrcat(unit_pool(), directory, "/thesis.tex", NULL), "x", 1));
     CU_ASSERT(APR_STATUS_IS_ENOTEMPTY(open_as(&metadata, directory, 1, NULL)));
     CU_ASSERT_PTR_NOT_NULL(strstr(error, "thesis.tex"));
 }
 
-/* ---- a broker's life --------------------------------------------------------- */
+/* ---- a broker's life ----------------------------------------------------- */
 
 static void topics_are_there_again_after_a_restart(void)
 {
@@ -168,7 +168,7 @@ static void topics_are_there_again_after_a_restart(void)
 
     UNIT_OK(create(metadata, "kept", 3));
     UNIT_OK(create(metadata, "gone", 1));
-    UNIT_OK(delete(metadata, "gone"));
+    UNIT_OK(delete (metadata, "gone"));
     UNIT_OK(metadata_create_partitions(metadata, "kept", 5, 0, unit_pool()));
     stop(metadata);
 
@@ -196,8 +196,8 @@ static void each_start_is_a_new_leader_epoch(void)
 
         CU_ASSERT_EQUAL(metadata_leader_epoch(metadata), epoch);
         UNIT_OK(directory_read_quorum(
-            &quorum, apr_pstrcat(unit_pool(), directory,
-                                 "/__cluster_metadata-0", NULL),
+            &quorum,
+            apr_pstrcat(unit_pool(), directory, "/__cluster_metadata-0", NULL),
             unit_pool(), &error));
         CU_ASSERT_EQUAL(quorum.leader_epoch, epoch);
         CU_ASSERT_EQUAL(quorum.voter_count, 1);
@@ -297,8 +297,8 @@ static void hear_changed(void *baton, const metadata_image_t *image,
                          const image_topic_t *topic)
 {
     (void)image;
-    CU_ASSERT(image_topic_partition_count(before)
-              < image_topic_partition_count(topic));
+    CU_ASSERT(image_topic_partition_count(before) <
+              image_topic_partition_count(topic));
     hear(baton, "changed", image_topic_name(topic));
 }
 
@@ -312,8 +312,8 @@ static void hear_deleted(void *baton, const metadata_image_t *image,
     hear(ear, "deleted", image_topic_name(topic));
 }
 
-static void hear_config(void *baton, const metadata_image_t *image,
-                        int8_t type, const char *name)
+static void hear_config(void *baton, const metadata_image_t *image, int8_t type,
+                        const char *name)
 {
     (void)image;
     (void)type;
@@ -324,8 +324,8 @@ static void listeners_hear_of_each_change_once_and_in_time(void)
 {
     metadata_t *metadata = start(unit_tmpdir());
     ear_t ear = {"", metadata, 0};
-    metadata_listener_t listener = {&ear, hear_created, hear_changed,
-                                    hear_deleted, hear_config, NULL};
+    metadata_listener_t listener = {&ear,         hear_created, hear_changed,
+                                    hear_deleted, hear_config,  NULL};
     metadata_config_change_t changes[] = {{"retention.ms", "1"},
                                           {"segment.ms", "2"}};
 
@@ -334,7 +334,7 @@ static void listeners_hear_of_each_change_once_and_in_time(void)
     UNIT_OK(metadata_create_partitions(metadata, "t", 9, 0, unit_pool()));
     UNIT_OK(metadata_alter_configs(metadata, CONFIG_TOPIC, "t", changes, 2,
                                    unit_pool()));
-    UNIT_OK(delete(metadata, "t"));
+    UNIT_OK(delete (metadata, "t"));
     CU_ASSERT_STRING_EQUAL(ear.heard,
                            "created t;changed t;config t;deleted t;");
     CU_ASSERT_EQUAL(ear.visible, 0);
@@ -354,12 +354,12 @@ static void what_does_not_fit_one_batch_is_a_transaction(void)
     stop(metadata);
 }
 
-/* ---- snapshots ----------------------------------------------------------------- */
+/* ---- snapshots ----------------------------------------------------------- */
 
 static void append_quota_and_user(metadata_t *metadata)
 {
-    client_quota_record_entity_data_t entity = {
-        wire_string_literal("user"), WIRE_STRING_NULL};
+    client_quota_record_entity_data_t entity = {wire_string_literal("user"),
+                                                WIRE_STRING_NULL};
     client_quota_record_t quota;
     user_scram_credential_record_t scram;
     metadata_record_t records[] = {{RECORD_CLIENT_QUOTA, 0, &quota},
@@ -475,7 +475,7 @@ static void the_metadata_log_may_lie_apart_from_the_topics(void)
     CU_ASSERT(APR_STATUS_IS_ENOENT(fs_stat(log_file(log_dirs[0], 0), &stat)));
 }
 
-/* ---- what is not understood ------------------------------------------------------ */
+/* ---- what is not understood ---------------------------------------------- */
 
 static apr_status_t to_file(void *baton, uint8_t *data, apr_size_t length)
 {
@@ -493,12 +493,12 @@ static void append_by_hand(record_writer_t *writer, const char *directory,
     replay_t replay;
 
     UNIT_OK(replay_init(&replay, unit_pool()));
-    UNIT_OK(replay_directory(&replay, apr_pstrcat(unit_pool(), directory,
-                                                  "/__cluster_metadata-0",
-                                                  NULL)));
+    UNIT_OK(
+        replay_directory(&replay, apr_pstrcat(unit_pool(), directory,
+                                              "/__cluster_metadata-0", NULL)));
     UNIT_OK(fs_open(file, log_file(directory, 0), FS_WRITABLE));
-    UNIT_OK(record_writer_init(writer, replay.end_offset, replay.epoch,
-                               to_file, *file, unit_pool()));
+    UNIT_OK(record_writer_init(writer, replay.end_offset, replay.epoch, to_file,
+                               *file, unit_pool()));
     replay_free(&replay);
 }
 
@@ -556,10 +556,10 @@ static apr_off_t log_size_of(const char *directory)
 
 static void an_unknown_record_stops_the_start_and_nothing_is_written(void)
 {
-    static const uint8_t frames[][4] = {{1, 99, 0, 0}, {1, 2, 9, 0},
-                                        {2, 2, 0, 0}};
-    static const char *const says[] = {"record type 99", "TopicRecord version 9",
-                                       "frame version 2"};
+    static const uint8_t frames[][4] = {
+        {1, 99, 0, 0}, {1, 2, 9, 0}, {2, 2, 0, 0}};
+    static const char *const says[] = {
+        "record type 99", "TopicRecord version 9", "frame version 2"};
 
     for (int i = 0; i < 3; i++) {
         const char *directory = unit_tmpdir();
@@ -579,8 +579,8 @@ static void an_unknown_record_stops_the_start_and_nothing_is_written(void)
                         TAKHIN_EUNSUPPORTED);
         CU_ASSERT_PTR_NOT_NULL(strstr(error, says[i]));
         CU_ASSERT_PTR_NOT_NULL(
-            strstr(error, apr_psprintf(unit_pool(),
-                                       "offset %" APR_INT64_T_FMT, offset)));
+            strstr(error, apr_psprintf(unit_pool(), "offset %" APR_INT64_T_FMT,
+                                       offset)));
         CU_ASSERT_EQUAL(log_size_of(directory), size);
     }
 }
@@ -588,8 +588,8 @@ static void an_unknown_record_stops_the_start_and_nothing_is_written(void)
 static void another_voter_stops_the_start(void)
 {
     const char *directory = unit_tmpdir();
-    const char *log = apr_pstrcat(unit_pool(), directory,
-                                  "/__cluster_metadata-0", NULL);
+    const char *log =
+        apr_pstrcat(unit_pool(), directory, "/__cluster_metadata-0", NULL);
     int32_t voters[] = {1, 2};
     quorum_state_t quorum = {0, 1, 1, -1, 2, voters};
     metadata_t *metadata = start(directory);
@@ -625,7 +625,7 @@ static void a_voter_set_of_kraft_version_1_is_checked(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(error, "another voter, node 3"));
 }
 
-/* ---- failures -------------------------------------------------------------------- */
+/* ---- failures ------------------------------------------------------------ */
 
 static void a_torn_tail_is_cut(void)
 {
@@ -775,7 +775,7 @@ static void changes_go_on_when_a_full_disk_has_room_again(void)
     stop(metadata);
 }
 
-/* ---- threads --------------------------------------------------------------------- */
+/* ---- threads ------------------------------------------------------------- */
 
 static apr_uint32_t finished;
 
@@ -812,7 +812,7 @@ static void readers_see_whole_images_while_others_change_them(void)
     for (int i = 0; i < 100; i++) {
         UNIT_OK(create(metadata, "t", 3));
         UNIT_OK(metadata_create_partitions(metadata, "t", 20, 0, unit_pool()));
-        UNIT_OK(delete(metadata, "t"));
+        UNIT_OK(delete (metadata, "t"));
     }
     apr_atomic_set32(&finished, 1);
     for (int i = 0; i < 3; i++)

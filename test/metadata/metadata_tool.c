@@ -150,9 +150,8 @@ static int replay(const char *directory, int records, apr_pool_t *pool)
         return fail("replay_init", status);
     if (records)
         state.each = print_record;
-    status = replay_directory(&state, apr_pstrcat(pool, directory,
-                                                  "/__cluster_metadata-0",
-                                                  NULL));
+    status = replay_directory(
+        &state, apr_pstrcat(pool, directory, "/__cluster_metadata-0", NULL));
     if (status)
         return fail(state.error, status);
     replay_drop_transaction(&state);
@@ -168,7 +167,7 @@ static int replay(const char *directory, int records, apr_pool_t *pool)
 static int create(metadata_t *metadata, char *spec, apr_pool_t *pool)
 {
     metadata_config_change_t configs[16];
-    metadata_new_topic_t topic = { .configs = configs };
+    metadata_new_topic_t topic = {.configs = configs};
     char *last;
     char *part;
     apr_status_t status;
@@ -187,12 +186,13 @@ static int create(metadata_t *metadata, char *spec, apr_pool_t *pool)
     return status ? fail(topic.name, status) : 0;
 }
 
-static int delete(metadata_t *metadata, const char *name, apr_pool_t *pool)
+static int delete (metadata_t *metadata, const char *name, apr_pool_t *pool)
 {
     const metadata_image_t *image = metadata_image(metadata);
     const image_topic_t *topic = image_topic(image, name, strlen(name));
-    apr_status_t status = topic ? metadata_delete_topic(
-        metadata, image_topic_id(topic), pool) : TAKHIN_EUNKNOWN_TOPIC;
+    apr_status_t status =
+        topic ? metadata_delete_topic(metadata, image_topic_id(topic), pool)
+              : TAKHIN_EUNKNOWN_TOPIC;
 
     image_release(image);
     return status ? fail(name, status) : 0;
@@ -200,7 +200,7 @@ static int delete(metadata_t *metadata, const char *name, apr_pool_t *pool)
 
 static int set(metadata_t *metadata, char *spec, apr_pool_t *pool)
 {
-    metadata_config_change_t change = { NULL, NULL };
+    metadata_config_change_t change = {NULL, NULL};
     char *last;
     char *name = apr_strtok(spec, ",", &last);
     char *key = apr_strtok(NULL, ",", &last);
@@ -211,8 +211,8 @@ static int set(metadata_t *metadata, char *spec, apr_pool_t *pool)
         *value++ = '\0';
     change.key = key;
     change.value = value;
-    status = metadata_alter_configs(metadata, CONFIG_TOPIC, name, &change, 1,
-                                    pool);
+    status =
+        metadata_alter_configs(metadata, CONFIG_TOPIC, name, &change, 1, pool);
     return status ? fail(name, status) : 0;
 }
 
@@ -230,8 +230,7 @@ static int ids(metadata_t *metadata, apr_pool_t *pool)
 {
     int64_t first;
     int32_t count;
-    apr_status_t status = metadata_producer_ids(metadata, &first, &count,
-                                                pool);
+    apr_status_t status = metadata_producer_ids(metadata, &first, &count, pool);
 
     if (status)
         return fail("ids", status);
@@ -250,7 +249,7 @@ static int command(metadata_t *metadata, const char *text, apr_pool_t *pool)
     if (strcmp(copy, "create") == 0)
         return create(metadata, argument, pool);
     if (strcmp(copy, "delete") == 0)
-        return delete(metadata, argument, pool);
+        return delete (metadata, argument, pool);
     if (strcmp(copy, "set") == 0)
         return set(metadata, argument, pool);
     if (strcmp(copy, "grow") == 0)
@@ -270,7 +269,7 @@ static int command(metadata_t *metadata, const char *text, apr_pool_t *pool)
 static int run(const char *directory, int count, const char *const *commands,
                apr_pool_t *pool)
 {
-    const image_endpoint_t endpoint = { "PLAINTEXT", "127.0.0.1", 9092, 0 };
+    const image_endpoint_t endpoint = {"PLAINTEXT", "127.0.0.1", 9092, 0};
     metadata_config_t config;
     metadata_t *metadata;
     const char *error;

@@ -118,8 +118,8 @@ static metadata_image_t *whole_image(void)
 {
     metadata_image_t *image = image_create();
 
-    UNIT_OK(image_set_feature(image, (image_text_t){"metadata.version", 16},
-                              30));
+    UNIT_OK(
+        image_set_feature(image, (image_text_t){"metadata.version", 16}, 30));
     add_broker(image);
     add_topic(image);
     add_others(image);
@@ -127,7 +127,7 @@ static metadata_image_t *whole_image(void)
     return image;
 }
 
-/* ---- what records do ---------------------------------------------------------- */
+/* ---- what records do ----------------------------------------------------- */
 
 static const image_partition_t *partition_0(const metadata_image_t *image)
 {
@@ -186,7 +186,7 @@ static void a_registration_changes_only_in_its_own_epoch(void)
     image_release(image);
 }
 
-/* ---- snapshots ------------------------------------------------------------------ */
+/* ---- snapshots ----------------------------------------------------------- */
 
 static void read_file(const char *directory, const char *name, char **data,
                       apr_size_t *length)
@@ -250,8 +250,8 @@ static void a_snapshot_without_its_end_is_refused(void)
     for (apr_size_t cut = 0; cut < length; cut += 7) {
         replay_t replay;
 
-        UNIT_OK(fs_write_atomic(apr_pstrcat(unit_pool(), directory, "/", name,
-                                            NULL), data, cut));
+        UNIT_OK(fs_write_atomic(
+            apr_pstrcat(unit_pool(), directory, "/", name, NULL), data, cut));
         UNIT_OK(replay_init(&replay, unit_pool()));
         CU_ASSERT_EQUAL(replay_directory(&replay, directory), TAKHIN_ECORRUPT);
         CU_ASSERT_PTR_NOT_NULL(strstr(replay.error, name));
@@ -259,7 +259,7 @@ static void a_snapshot_without_its_end_is_refused(void)
     }
 }
 
-/* ---- what is not right ------------------------------------------------------------ */
+/* ---- what is not right --------------------------------------------------- */
 
 typedef struct {
     uint8_t *frames[64];
@@ -298,8 +298,8 @@ static void apply_mutated(const metadata_image_t *base, const uint8_t *frame,
     }
     status = frame_decode(&decoded, copy, length, pool, &error);
     if (!status)
-        status = replay_apply(image, decoded.key, decoded.version,
-                              decoded.body, pool, &error);
+        status = replay_apply(image, decoded.key, decoded.version, decoded.body,
+                              pool, &error);
     if (status && status != APR_ENOMEM)
         CU_ASSERT_PTR_NOT_NULL(error);
     image_release(image);
