@@ -2,25 +2,26 @@
 /* Mutexes without an owner's pool; see lock.h. Never frees one, keeps it. */
 #include "base/lock.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 
 struct lock_t {
     apr_thread_mutex_t *mutex;
     lock_t *next; /* while nobody has it */
+    int rank;
 };
 
 static apr_pool_t *lock_pool;
 static apr_thread_mutex_t *list_mutex;
-static lock_t *unused;
+static lock_t *unused[LOCK_RANKS];
 
 static apr_status_t forget(void *baton)
 {
     (void)baton;
     lock_pool = NULL;
     list_mutex = NULL;
-    unused = NULL;
+    memset(unused, 0, sizeof(unused));
     return APR_SUCCESS;
 }
 
@@ -40,21 +41,23 @@ apr_status_t lock_initialize(apr_pool_t *pool)
     return status;
 }
 
-lock_t *lock_create(void)
+lock_t *lock_create(int rank)
 {
     lock_t *lock;
 
-    TAKHIN_ASSERT(list_mutex != NULL);
+    TAKHIN_ASSERT(list_mutex != NULL && rank >= 0 && rank < LOCK_RANKS);
     apr_thread_mutex_lock(list_mutex);
-    lock = unused;
+    lock = unused[rank];
     if (lock != NULL) {
-        unused = lock->next;
+        unused[rank] = lock->next;
     } else {
         lock = apr_palloc(lock_pool, sizeof(*lock));
         if (lock != NULL &&
             apr_thread_mutex_create(&lock->mutex, APR_THREAD_MUTEX_DEFAULT,
                                     lock_pool) != APR_SUCCESS)
             lock = NULL;
+        if (lock != NULL)
+            lock->rank = rank;
     }
     apr_thread_mutex_unlock(list_mutex);
     return lock;
@@ -65,8 +68,8 @@ void lock_destroy(lock_t *lock)
     if (lock == NULL)
         return;
     apr_thread_mutex_lock(list_mutex);
-    lock->next = unused;
-    unused = lock;
+    lock->next = unused[lock->rank];
+    unused[lock->rank] = lock;
     apr_thread_mutex_unlock(list_mutex);
 }
 

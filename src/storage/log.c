@@ -242,6 +242,8 @@ apr_status_t log_roll(log_t *log, int64_t offset)
 {
     apr_status_t status = segment_finish(log_active(log), log->path, log->lock);
 
+    if (status == APR_SUCCESS && log->config.preallocate)
+        status = segment_trim(log_active(log), log->path);
     if (status == APR_SUCCESS)
         status = log_begin_segment(log, offset);
     if (status == APR_SUCCESS)
@@ -358,8 +360,8 @@ static log_t *make_log(log_dir_t *dir, const char *name,
     log->last_flush = clock_monotonic();
     log->name = strdup(name);
     log->path = malloc(room);
-    log->append_lock = lock_create();
-    log->lock = lock_create();
+    log->append_lock = lock_create(0);
+    log->lock = lock_create(2);
     if (!log->name || !log->path || !log->append_lock || !log->lock) {
         free_log(log);
         return NULL;
@@ -591,6 +593,8 @@ apr_status_t log_close(log_t *log)
     active = log_active(log);
     if (status == APR_SUCCESS)
         status = segment_finish(active, log->path, log->lock);
+    if (status == APR_SUCCESS && log->config.preallocate)
+        status = segment_trim(active, log->path);
     if (status == APR_SUCCESS && active->ready)
         status = segment_sync_indexes(active, log->path);
     if (status == APR_SUCCESS &&

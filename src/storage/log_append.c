@@ -231,11 +231,14 @@ int log_raise_high_watermark(log_t *log, int64_t offset)
     if (!moved || apr_atomic_read32(&log->has_ended) == 0)
         return moved;
     lock_enter(log->append_lock);
-    producer_state_replicated(log->producers,
-                              log_get(&log->high_watermark));
-    log_update_unstable(log);
-    apr_atomic_set32(&log->has_ended,
-                     producer_state_has_ended(log->producers) ? 1 : 0);
+    apr_atomic_set32(&log->has_ended, 0);
+    if (log->producers != NULL) {
+        producer_state_replicated(log->producers,
+                                  log_get(&log->high_watermark));
+        log_update_unstable(log);
+        if (producer_state_has_ended(log->producers))
+            apr_atomic_set32(&log->has_ended, 1);
+    }
     lock_leave(log->append_lock);
     return moved;
 }

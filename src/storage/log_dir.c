@@ -475,6 +475,7 @@ static void keep_house(log_dir_t *dir, apr_time_t now)
     if (now >= dir->next_checkpoint) {
         apr_status_t status = log_dir_checkpoint(dir);
 
+        segment_cache_sweep(dir->cache);
         dir->next_checkpoint = now + dir->options.checkpoint_ms * 1000;
         if (status != APR_SUCCESS && !APR_STATUS_IS_ENOSPC(status))
             log_dir_fail(dir, status, "writing the checkpoints");

@@ -114,6 +114,8 @@ apr_status_t log_clean_up(log_t *log, int64_t now_ms)
         status = count_expired(log, now_ms, &count, &why);
     if (status == APR_SUCCESS && count > 0)
         status = delete_front(log, count, why);
+    if (status == APR_SUCCESS)
+        status = segment_quiet(log_active(log), log->path, log->lock);
     if (status == APR_SUCCESS && log->producers != NULL)
         producer_state_expire(log->producers, now_ms,
                               log->config.producer_id_expiration_ms);

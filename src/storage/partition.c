@@ -68,7 +68,7 @@ partition_t *partition_create(topic_t *topic, int32_t index, log_t *log,
 
     if (partition == NULL)
         return NULL;
-    partition->lock = lock_create();
+    partition->lock = lock_create(1);
     if (partition->lock == NULL) {
         free(partition);
         return NULL;
@@ -266,7 +266,10 @@ void partition_request_flush(partition_t *partition)
 
 /* ---- replicas ------------------------------------------------------------------------ */
 
-/* The lock is held. NULL without memory. */
+/* A replica id is whatever a client says: so many are remembered. */
+#define MAX_FOLLOWERS 64
+
+/* The lock is held. NULL without memory, or when there are too many. */
 static follower_t *find_follower(partition_t *partition, int32_t replica)
 {
     follower_t *followers;
@@ -275,6 +278,8 @@ static follower_t *find_follower(partition_t *partition, int32_t replica)
     for (i = 0; i < partition->follower_count; i++)
         if (partition->followers[i].replica == replica)
             return &partition->followers[i];
+    if (partition->follower_count == MAX_FOLLOWERS)
+        return NULL;
     followers = realloc(partition->followers, sizeof(*followers) *
                         (size_t)(partition->follower_count + 1));
     if (followers == NULL)

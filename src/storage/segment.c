@@ -255,6 +255,17 @@ apr_status_t segment_truncate(segment_t *segment, const char *directory,
     return APR_SUCCESS;
 }
 
+apr_status_t segment_trim(segment_t *segment, const char *directory)
+{
+    apr_status_t status = segment_pin(segment, directory);
+
+    if (status != APR_SUCCESS)
+        return status;
+    status = fs_truncate(segment->file, segment->size);
+    segment_unpin(segment);
+    return status;
+}
+
 /* ---- names --------------------------------------------------------------- */
 
 static const char *const suffixes[] = {".index", ".timeindex", ".txnindex",

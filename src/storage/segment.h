@@ -40,6 +40,8 @@ typedef struct segment_cache_t segment_cache_t;
 apr_status_t segment_cache_create(segment_cache_t **cache, int max_open,
                                   int64_t max_index_bytes, apr_pool_t *pool);
 int segment_cache_open_files(segment_cache_t *cache);
+/* Closes what was not used since the last call. */
+void segment_cache_sweep(segment_cache_t *cache);
 /* A loaded index grew by BYTES. Any thread. */
 void segment_cache_account(segment_cache_t *cache, int64_t bytes);
 
@@ -152,10 +154,17 @@ int segment_appended(segment_t *segment, const record_batch_t *batch,
 apr_status_t segment_write_indexes(segment_t *segment, const char *directory,
                                    lock_t *lock);
 
+/* The same, and gives their memory back: for a log that is idle. */
+apr_status_t segment_quiet(segment_t *segment, const char *directory,
+                           lock_t *lock);
+
 /* As a segment is rolled or closed: the largest timestamp gets its entry in
  * the time index. Same conditions. */
 apr_status_t segment_finish(segment_t *segment, const char *directory,
                             lock_t *lock);
+
+/* Gives back what was preallocated behind the segment's end. */
+apr_status_t segment_trim(segment_t *segment, const char *directory);
 
 /* Flushes the index files, too, when they were written since. */
 apr_status_t segment_sync_indexes(segment_t *segment, const char *directory);

@@ -128,6 +128,23 @@ static void make_room(segment_cache_t *cache)
     }
 }
 
+void segment_cache_sweep(segment_cache_t *cache)
+{
+    int steps;
+
+    apr_thread_mutex_lock(cache->mutex);
+    for (steps = cache->open; steps > 0 && cache->hand != NULL; steps--) {
+        segment_t *segment = cache->hand;
+
+        cache->hand = segment->newer;
+        if (apr_atomic_read32(&segment->touched) != 0)
+            apr_atomic_set32(&segment->touched, 0);
+        else if (apr_atomic_cas32(&segment->pins, SEGMENT_CLOSED, 0) == 0)
+            close_file(cache, segment);
+    }
+    apr_thread_mutex_unlock(cache->mutex);
+}
+
 /* ---- pins --------------------------------------------------------------- */
 
 int segment_try_pin(segment_t *segment)

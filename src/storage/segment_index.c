@@ -352,37 +352,45 @@ apr_status_t segment_write_indexes(segment_t *segment, const char *directory,
     return APR_SUCCESS;
 }
 
-apr_status_t segment_finish(segment_t *segment, const char *directory,
-                            lock_t *lock)
+apr_status_t segment_quiet(segment_t *segment, const char *directory,
+                           lock_t *lock)
 {
     apr_status_t status = segment_write_indexes(segment, directory, lock);
-    uint8_t data[SEGMENT_TIME_ENTRY];
 
-    if (status != APR_SUCCESS || !segment->ready)
+    if (status != APR_SUCCESS || segment->pending == NULL)
         return status;
-    if (segment->max_timestamp > segment->last_time.timestamp) {
-        segment_time_t last = {
-            segment->max_timestamp,
-            (uint32_t)(segment->max_timestamp_offset - segment->base_offset)};
-
-        bytes_put_i64(data, last.timestamp);
-        bytes_put_u32(data + 8, last.offset);
-        status = append_to_index(
-            segment, directory, ".timeindex",
-            (apr_off_t)segment->times_on_disk * SEGMENT_TIME_ENTRY, data,
-            sizeof(data));
-        if (status == APR_SUCCESS) {
-            lock_enter(lock);
-            segment->last_time = last;
-            segment->times_on_disk++;
-            lock_leave(lock);
-        }
-    }
     lock_enter(lock);
     free(segment->pending);
     segment->pending = NULL;
     lock_leave(lock);
-    return status;
+    return APR_SUCCESS;
+}
+
+apr_status_t segment_finish(segment_t *segment, const char *directory,
+                            lock_t *lock)
+{
+    apr_status_t status = segment_quiet(segment, directory, lock);
+    uint8_t data[SEGMENT_TIME_ENTRY];
+    segment_time_t last = {
+        segment->max_timestamp,
+        (uint32_t)(segment->max_timestamp_offset - segment->base_offset)};
+
+    if (status != APR_SUCCESS || !segment->ready ||
+        last.timestamp <= segment->last_time.timestamp)
+        return status;
+    bytes_put_i64(data, last.timestamp);
+    bytes_put_u32(data + 8, last.offset);
+    status = append_to_index(
+        segment, directory, ".timeindex",
+        (apr_off_t)segment->times_on_disk * SEGMENT_TIME_ENTRY, data,
+        sizeof(data));
+    if (status != APR_SUCCESS)
+        return status;
+    lock_enter(lock);
+    segment->last_time = last;
+    segment->times_on_disk++;
+    lock_leave(lock);
+    return APR_SUCCESS;
 }
 
 static apr_status_t sync_index(segment_t *segment, const char *directory,
