@@ -3,10 +3,10 @@
  * What the storage layer costs by itself, without a network:
  *
  *   storage_bench DIRECTORY log            append and read_range, ns each
- *   storage_bench DIRECTORY partitions N   create, restart, bytes of memory each
- *   storage_bench DIRECTORY flush N [F]    N producers of 1 KiB batches, each to
- *                                          its partition, each waiting for its
- *                                          flush, for two seconds; F flushers
+ *   storage_bench DIRECTORY partitions N   create, restart, bytes of memory
+ * each storage_bench DIRECTORY flush N [F]    N producers of 1 KiB batches,
+ * each to its partition, each waiting for its flush, for two seconds; F
+ * flushers
  */
 #include <apr_atomic.h>
 #include <apr_general.h>
@@ -52,7 +52,7 @@ static void report(const char *what, apr_time_t begin, int64_t count)
            (double)(clock_monotonic() - begin) * 1000.0 / (double)count);
 }
 
-/* ---- a log ------------------------------------------------------------------ */
+/* ---- a log ------------------------------------------------------------- */
 
 static void bench_append(log_t *log, size_t size, int count, const char *what)
 {
@@ -121,7 +121,7 @@ static void bench_log(const char *path)
     must(log_dir_close(dir, -1), "log_dir_close");
 }
 
-/* ---- many partitions ----------------------------------------------------------- */
+/* ---- many partitions --------------------------------------------------- */
 
 static long resident(void)
 {
@@ -172,7 +172,7 @@ static void bench_partitions(const char *path, int count)
     must(log_dir_close(dir, 0), "log_dir_close");
 }
 
-/* ---- flushes ---------------------------------------------------------------------- */
+/* ---- flushes ----------------------------------------------------------- */
 
 typedef struct {
     partition_t *partition;
@@ -234,7 +234,8 @@ static void *APR_THREAD_FUNC produce(apr_thread_t *thread, void *baton)
 
         must(record_batch_parse(&batch, data, length), "parse");
         must(partition_append(producer->partition, data, length, &batch,
-                              APPEND_CLIENT, &result), "partition_append");
+                              APPEND_CLIENT, &result),
+             "partition_append");
         await_flush(producer, result.last_offset + 1);
         producer->count++;
     }
@@ -245,10 +246,10 @@ static void *APR_THREAD_FUNC produce(apr_thread_t *thread, void *baton)
 
 static void bench_flush(const char *path, int count, int flushers)
 {
-    producer_t *producers = apr_pcalloc(pool, sizeof(*producers) *
-                                                  (apr_size_t)count);
-    apr_thread_t **threads = apr_pcalloc(pool, sizeof(*threads) *
-                                                   (apr_size_t)count);
+    producer_t *producers =
+        apr_pcalloc(pool, sizeof(*producers) * (apr_size_t)count);
+    apr_thread_t **threads =
+        apr_pcalloc(pool, sizeof(*threads) * (apr_size_t)count);
     log_dir_options_t dir_options;
     topics_options_t options;
     topic_spec_t spec;
@@ -278,8 +279,8 @@ static void bench_flush(const char *path, int count, int flushers)
         apr_thread_mutex_create(&producers[i].mutex, APR_THREAD_MUTEX_DEFAULT,
                                 pool);
         apr_thread_cond_create(&producers[i].cond, pool);
-        must(apr_thread_create(&threads[i], NULL, produce, &producers[i],
-                               pool), "apr_thread_create");
+        must(apr_thread_create(&threads[i], NULL, produce, &producers[i], pool),
+             "apr_thread_create");
     }
     apr_sleep(apr_time_from_sec(2));
     apr_atomic_set32(&stop, 1);

@@ -43,7 +43,7 @@ static apr_status_t told(fs_op_t op, const char *path, const char *path2,
     return status;
 }
 
-/* ---- one file ----------------------------------------------------------- */
+/* ---- one file ---------------------------------------------------------- */
 
 static apr_int32_t open_flags(int flags)
 {
@@ -79,7 +79,8 @@ apr_status_t fs_open(fs_file_t **file, const char *path, int flags)
     made->path = apr_pstrdup(pool, path);
     status = apr_file_open(&made->file, path, open_flags(flags),
                            APR_FPROT_UREAD | APR_FPROT_UWRITE |
-                           APR_FPROT_GREAD | APR_FPROT_WREAD, pool);
+                               APR_FPROT_GREAD | APR_FPROT_WREAD,
+                           pool);
     if (status != APR_SUCCESS) {
         apr_pool_destroy(pool);
         return status;
@@ -165,13 +166,13 @@ apr_status_t fs_write_at(fs_file_t *file, apr_off_t offset, const void *data,
         apr_size_t moved = 0;
 
         if (fs_hooks == NULL)
-            status = fs_os_pwrite(file->file, offset + (apr_off_t)done,
-                                  (const char *)data + done, length - done,
-                                  &moved);
+            status =
+                fs_os_pwrite(file->file, offset + (apr_off_t)done,
+                             (const char *)data + done, length - done, &moved);
         else
-            status = hooked_write(file, offset + (apr_off_t)done,
-                                  (const char *)data + done, length - done,
-                                  &moved);
+            status =
+                hooked_write(file, offset + (apr_off_t)done,
+                             (const char *)data + done, length - done, &moved);
         if (status != APR_SUCCESS && !APR_STATUS_IS_EINTR(status))
             return status;
         done += moved;
@@ -228,7 +229,7 @@ apr_status_t fs_allocate(fs_file_t *file, apr_off_t size, int extend)
     return told(FS_ALLOCATE, file->path, NULL, size, status);
 }
 
-/* ---- names -------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------- */
 
 apr_status_t fs_stat(const char *path, fs_stat_t *stat)
 {
@@ -334,8 +335,8 @@ apr_status_t fs_sync_dir(const char *path)
     return told(FS_SYNC_DIR, path, NULL, 0, status);
 }
 
-static apr_filetype_e entry_type(const char *directory,
-                                 const apr_finfo_t *info, apr_pool_t *pool)
+static apr_filetype_e entry_type(const char *directory, const apr_finfo_t *info,
+                                 apr_pool_t *pool)
 {
     fs_stat_t stat;
 
@@ -388,7 +389,7 @@ apr_status_t fs_free_space(const char *path, apr_off_t *free, apr_off_t *total)
     return fs_os_free_space(path, free, total);
 }
 
-/* ---- whole files -------------------------------------------------------- */
+/* ---- whole files ------------------------------------------------------- */
 
 apr_status_t fs_read_whole(const char *path, apr_size_t limit, char **data,
                            apr_size_t *length, apr_pool_t *pool)
@@ -418,8 +419,8 @@ static apr_status_t write_file(const char *path, const void *data,
 {
     fs_file_t *file;
     apr_status_t closed;
-    apr_status_t status = fs_open(&file, path,
-                                  FS_WRITABLE | FS_CREATE | FS_TRUNCATED);
+    apr_status_t status =
+        fs_open(&file, path, FS_WRITABLE | FS_CREATE | FS_TRUNCATED);
 
     if (status != APR_SUCCESS)
         return status;
@@ -467,7 +468,7 @@ apr_status_t fs_write_whole(const char *path, const void *data,
     return replace_file(path, data, length, 0);
 }
 
-/* ---- locks -------------------------------------------------------------- */
+/* ---- locks ------------------------------------------------------------- */
 
 struct fs_lock_t {
     fs_file_t *file;
@@ -496,8 +497,8 @@ apr_status_t fs_lock(fs_lock_t **lock, const char *path, int *holder)
         *holder = 0;
     if (status != APR_SUCCESS)
         return status;
-    status = apr_file_lock(file->file,
-                           APR_FLOCK_EXCLUSIVE | APR_FLOCK_NONBLOCK);
+    status =
+        apr_file_lock(file->file, APR_FLOCK_EXCLUSIVE | APR_FLOCK_NONBLOCK);
     if (status != APR_SUCCESS) {
         if (holder != NULL)
             *holder = lock_holder(file);

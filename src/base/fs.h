@@ -21,19 +21,30 @@
 /* ---- what stands between the program and the disk ---------------------- */
 
 typedef enum {
-    FS_OPEN, FS_READ, FS_WRITE, FS_TRUNCATE, FS_SYNC, FS_SYNC_DIR,
-    FS_RENAME, FS_REMOVE, FS_MKDIR, FS_REMOVE_DIR, FS_LIST, FS_STAT,
-    FS_ALLOCATE, FS_OPERATIONS
+    FS_OPEN,
+    FS_READ,
+    FS_WRITE,
+    FS_TRUNCATE,
+    FS_SYNC,
+    FS_SYNC_DIR,
+    FS_RENAME,
+    FS_REMOVE,
+    FS_MKDIR,
+    FS_REMOVE_DIR,
+    FS_LIST,
+    FS_STAT,
+    FS_ALLOCATE,
+    FS_OPERATIONS
 } fs_op_t;
 
 typedef struct {
     fs_op_t op;
     const char *path;
-    const char *path2;     /* FS_RENAME: the new name */
-    apr_off_t offset;      /* FS_READ, FS_WRITE; FS_TRUNCATE: the new size */
-    const void *data;      /* FS_WRITE */
-    apr_size_t length;     /* FS_READ, FS_WRITE; may be lowered: the call then
-                              moves only that much, and is repeated */
+    const char *path2; /* FS_RENAME: the new name */
+    apr_off_t offset;  /* FS_READ, FS_WRITE; FS_TRUNCATE: the new size */
+    const void *data;  /* FS_WRITE */
+    apr_size_t length; /* FS_READ, FS_WRITE; may be lowered: the call then
+                          moves only that much, and is repeated */
 } fs_call_t;
 
 /*
@@ -50,20 +61,20 @@ typedef struct {
 /* NULL in production. Set before threads start. */
 extern const fs_hooks_t *fs_hooks;
 
-/* ---- one file ----------------------------------------------------------- */
+/* ---- one file ---------------------------------------------------------- */
 
 typedef struct {
-    apr_file_t *file;      /* for positional use and zero copy only */
-    const char *path;      /* as it was opened */
-    apr_pool_t *pool;      /* the handle's own */
+    apr_file_t *file; /* for positional use and zero copy only */
+    const char *path; /* as it was opened */
+    apr_pool_t *pool; /* the handle's own */
 } fs_file_t;
 
 enum {
     FS_READ_ONLY = 0,
     FS_WRITABLE = 1,
-    FS_CREATE = 2,         /* with FS_WRITABLE */
-    FS_EXCLUSIVE = 4,      /* with FS_CREATE: APR_EEXIST when it is there */
-    FS_TRUNCATED = 8       /* with FS_CREATE: emptied */
+    FS_CREATE = 2,    /* with FS_WRITABLE */
+    FS_EXCLUSIVE = 4, /* with FS_CREATE: APR_EEXIST when it is there */
+    FS_TRUNCATED = 8  /* with FS_CREATE: emptied */
 };
 
 /* Opens PATH. The handle owns its memory: fs_close gives all of it back. */
@@ -83,7 +94,8 @@ apr_status_t fs_size(fs_file_t *file, apr_off_t *size);
 apr_status_t fs_truncate(fs_file_t *file, apr_off_t size);
 
 /* The file's bytes, and as much of its inode as reading them back needs, are
- * on the device when this returns (fdatasync, F_FULLFSYNC, FlushFileBuffers). */
+ * on the device when this returns (fdatasync, F_FULLFSYNC, FlushFileBuffers).
+ */
 apr_status_t fs_sync(fs_file_t *file);
 
 /* Asks the system to start writing what is dirty; waits for nothing. Advice. */
@@ -96,7 +108,7 @@ void fs_drop_cache(fs_file_t *file, apr_off_t offset, apr_off_t length);
  * EXTEND (zeros). APR_ENOTIMPL where the system has no such call. */
 apr_status_t fs_allocate(fs_file_t *file, apr_off_t size, int extend);
 
-/* ---- names -------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------- */
 
 typedef struct {
     apr_filetype_e type;
@@ -107,8 +119,8 @@ typedef struct {
 apr_status_t fs_stat(const char *path, fs_stat_t *stat);
 apr_status_t fs_rename(const char *from, const char *to);
 apr_status_t fs_remove(const char *path);
-apr_status_t fs_mkdir(const char *path);          /* and its parents */
-apr_status_t fs_remove_tree(const char *path);    /* a directory and all in it */
+apr_status_t fs_mkdir(const char *path);       /* and its parents */
+apr_status_t fs_remove_tree(const char *path); /* a directory and all in it */
 
 /* The directory's entries are on the device. A no-op where directories cannot
  * be flushed (Windows journals them). */
@@ -124,7 +136,7 @@ apr_status_t fs_list(const char *path,
 /* Bytes that this user may still write on the device that holds PATH. */
 apr_status_t fs_free_space(const char *path, apr_off_t *free, apr_off_t *total);
 
-/* ---- whole files -------------------------------------------------------- */
+/* ---- whole files ------------------------------------------------------- */
 
 /* All of PATH into POOL, with a zero byte behind it that LENGTH doesn't count.
  * APR_EGENERAL when it is larger than LIMIT. */
@@ -136,11 +148,12 @@ apr_status_t fs_read_whole(const char *path, apr_size_t limit, char **data,
 apr_status_t fs_write_atomic(const char *path, const void *data,
                              apr_size_t length);
 
-/* The same without a flush: after a crash either may stand there, or nothing. */
+/* The same without a flush: after a crash either may stand there, or nothing.
+ */
 apr_status_t fs_write_whole(const char *path, const void *data,
                             apr_size_t length);
 
-/* ---- locks -------------------------------------------------------------- */
+/* ---- locks ------------------------------------------------------------- */
 
 typedef struct fs_lock_t fs_lock_t;
 
@@ -152,14 +165,13 @@ typedef struct fs_lock_t fs_lock_t;
 apr_status_t fs_lock(fs_lock_t **lock, const char *path, int *holder);
 void fs_unlock(fs_lock_t *lock);
 
-/* ---- one platform's part: fs_unix.c and friends, fs_win32.c -------------- */
+/* ---- one platform's part: fs_unix.c and friends, fs_win32.c ------------ */
 /* One system call each, EINTR repeated, transfers may be short. */
 
 apr_status_t fs_os_pread(apr_file_t *file, apr_off_t offset, void *buffer,
                          apr_size_t length, apr_size_t *moved);
-apr_status_t fs_os_pwrite(apr_file_t *file, apr_off_t offset,
-                          const void *data, apr_size_t length,
-                          apr_size_t *moved);
+apr_status_t fs_os_pwrite(apr_file_t *file, apr_off_t offset, const void *data,
+                          apr_size_t length, apr_size_t *moved);
 apr_status_t fs_os_sync(apr_file_t *file);
 apr_status_t fs_os_sync_dir(const char *path);
 apr_status_t fs_os_allocate(apr_file_t *file, apr_off_t size, int extend);

@@ -49,6 +49,5 @@ void fs_os_start_writing(apr_file_t *file, apr_off_t offset, apr_off_t length)
 
 void fs_os_drop_cache(apr_file_t *file, apr_off_t offset, apr_off_t length)
 {
-    (void)posix_fadvise(descriptor(file), offset, length,
-                        POSIX_FADV_DONTNEED);
+    (void)posix_fadvise(descriptor(file), offset, length, POSIX_FADV_DONTNEED);
 }

@@ -35,9 +35,8 @@ apr_status_t fs_os_pread(apr_file_t *file, apr_off_t offset, void *buffer,
     return APR_SUCCESS;
 }
 
-apr_status_t fs_os_pwrite(apr_file_t *file, apr_off_t offset,
-                          const void *data, apr_size_t length,
-                          apr_size_t *moved)
+apr_status_t fs_os_pwrite(apr_file_t *file, apr_off_t offset, const void *data,
+                          apr_size_t length, apr_size_t *moved)
 {
     ssize_t put;
 
@@ -86,8 +85,7 @@ apr_status_t fs_os_lock(apr_file_t *file, int *holder)
         return APR_SUCCESS;
     if (errno != EAGAIN && errno != EACCES)
         return errno;
-    if (fcntl(descriptor(file), F_GETLK, &lock) == 0 &&
-        lock.l_type != F_UNLCK)
+    if (fcntl(descriptor(file), F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
         *holder = (int)lock.l_pid;
     return APR_EAGAIN;
 }

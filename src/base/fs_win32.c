@@ -48,9 +48,8 @@ apr_status_t fs_os_pread(apr_file_t *file, apr_off_t offset, void *buffer,
     return APR_SUCCESS;
 }
 
-apr_status_t fs_os_pwrite(apr_file_t *file, apr_off_t offset,
-                          const void *data, apr_size_t length,
-                          apr_size_t *moved)
+apr_status_t fs_os_pwrite(apr_file_t *file, apr_off_t offset, const void *data,
+                          apr_size_t length, apr_size_t *moved)
 {
     OVERLAPPED where = at(offset);
     DWORD put = 0;

@@ -33,8 +33,8 @@ apr_status_t lock_initialize(apr_pool_t *pool)
         return APR_SUCCESS;
     status = apr_pool_create(&lock_pool, pool);
     if (status == APR_SUCCESS)
-        status = apr_thread_mutex_create(&list_mutex,
-                                         APR_THREAD_MUTEX_DEFAULT, lock_pool);
+        status = apr_thread_mutex_create(&list_mutex, APR_THREAD_MUTEX_DEFAULT,
+                                         lock_pool);
     if (status == APR_SUCCESS)
         apr_pool_cleanup_register(lock_pool, NULL, forget,
                                   apr_pool_cleanup_null);

@@ -26,7 +26,7 @@ typedef struct {
 } entry_t;
 
 struct checkpoint_t {
-    entry_t **table;           /* open addressing, a power of two */
+    entry_t **table; /* open addressing, a power of two */
     int room;
     int count;
 };
@@ -87,8 +87,8 @@ static entry_t *find(const checkpoint_t *checkpoint, const char *name)
 {
     if (checkpoint->room == 0)
         return NULL;
-    return checkpoint->table[slot_of(checkpoint->table, checkpoint->room,
-                                     name)];
+    return checkpoint
+        ->table[slot_of(checkpoint->table, checkpoint->room, name)];
 }
 
 static entry_t *find_or_create(checkpoint_t *checkpoint, const char *name)
@@ -142,8 +142,9 @@ void checkpoint_remove(checkpoint_t *checkpoint, const char *name)
         entry_t *entry = checkpoint->table[slot];
 
         checkpoint->table[slot] = NULL;
-        checkpoint->table[slot_of(checkpoint->table, checkpoint->room,
-                                  entry->name)] = entry;
+        checkpoint
+            ->table[slot_of(checkpoint->table, checkpoint->room, entry->name)] =
+            entry;
     }
 }
 
@@ -171,7 +172,7 @@ int checkpoint_copy(checkpoint_t *checkpoint, const checkpoint_t *from)
     return 1;
 }
 
-/* ---- files ---------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------- */
 
 static apr_status_t read_line(checkpoint_t *checkpoint, int which, char *line)
 {
@@ -210,8 +211,8 @@ static apr_status_t read_lines(checkpoint_t *checkpoint, int which, char *text,
     while (count-- > 0 && status == APR_SUCCESS) {
         ++*number;
         line = apr_strtok(NULL, "\n", &state);
-        status = line == NULL ? TAKHIN_ECORRUPT
-                              : read_line(checkpoint, which, line);
+        status =
+            line == NULL ? TAKHIN_ECORRUPT : read_line(checkpoint, which, line);
     }
     return status;
 }
@@ -224,13 +225,12 @@ apr_status_t checkpoint_read(checkpoint_t *checkpoint, const char *directory,
     int which, number = 0;
 
     for (which = 0; which < FILES && status == APR_SUCCESS; which++) {
-        char *path = apr_pstrcat(scratch, directory, "/", file_names[which],
-                                 NULL);
+        char *path =
+            apr_pstrcat(scratch, directory, "/", file_names[which], NULL);
         char *text;
         apr_size_t length;
 
-        status = fs_read_whole(path, CHECKPOINT_LIMIT, &text, &length,
-                               scratch);
+        status = fs_read_whole(path, CHECKPOINT_LIMIT, &text, &length, scratch);
         if (APR_STATUS_IS_ENOENT(status)) {
             status = APR_SUCCESS;
             continue;
@@ -238,8 +238,8 @@ apr_status_t checkpoint_read(checkpoint_t *checkpoint, const char *directory,
         if (status == APR_SUCCESS)
             status = read_lines(checkpoint, which, text, &number);
         if (status == TAKHIN_ECORRUPT)
-            *error = apr_psprintf(pool, "%s, line %d makes no sense", path,
-                                  number);
+            *error =
+                apr_psprintf(pool, "%s, line %d makes no sense", path, number);
     }
     apr_pool_destroy(scratch);
     return status;
@@ -259,7 +259,8 @@ static int put_line(char *line, size_t room, const entry_t *entry, int which)
 /* As in Kafka a log start offset of 0 is not worth a line. */
 static int is_written(const entry_t *entry, int which)
 {
-    return entry != NULL && (which != START_OFFSET || entry->offsets[which] > 0);
+    return entry != NULL &&
+           (which != START_OFFSET || entry->offsets[which] > 0);
 }
 
 static apr_status_t write_one(const checkpoint_t *checkpoint,
@@ -281,8 +282,8 @@ static apr_status_t write_one(const checkpoint_t *checkpoint,
     used = (size_t)snprintf(text, room, "0\n%d\n", count);
     for (i = 0; i < checkpoint->room; i++)
         if (is_written(checkpoint->table[i], which)) {
-            int length = put_line(line, sizeof(line), checkpoint->table[i],
-                                  which);
+            int length =
+                put_line(line, sizeof(line), checkpoint->table[i], which);
 
             memcpy(text + used, line, (size_t)length);
             used += (size_t)length;

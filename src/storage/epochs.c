@@ -19,13 +19,12 @@ void epochs_free(epochs_t *epochs)
     memset(epochs, 0, sizeof(*epochs));
 }
 
-static apr_status_t append_entry(epochs_t *epochs, int32_t epoch,
-                                 int64_t start)
+static apr_status_t append_entry(epochs_t *epochs, int32_t epoch, int64_t start)
 {
     if (epochs->count == epochs->room) {
         int room = epochs->room == 0 ? 1 : epochs->room * 2;
-        epoch_entry_t *entries = realloc(epochs->entries,
-                                         (size_t)room * sizeof(*entries));
+        epoch_entry_t *entries =
+            realloc(epochs->entries, (size_t)room * sizeof(*entries));
 
         if (entries == NULL)
             return APR_ENOMEM;
@@ -111,7 +110,7 @@ void epochs_truncate_start(epochs_t *epochs, int64_t start_offset)
     epochs->dirty = 1;
 }
 
-/* ---- the file --------------------------------------------------------------- */
+/* ---- the file ---------------------------------------------------------- */
 
 static apr_status_t parse(epochs_t *epochs, char *text)
 {

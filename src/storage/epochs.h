@@ -19,22 +19,23 @@ typedef struct {
     epoch_entry_t *entries;
     int count;
     int room;
-    unsigned dirty : 1;    /* the file does not say so yet */
-    unsigned silent : 1;   /* the latest has no record yet, and is in no file:
-                              it is not worth a flush */
+    unsigned dirty : 1;  /* the file does not say so yet */
+    unsigned silent : 1; /* the latest has no record yet, and is in no file:
+                            it is not worth a flush */
 } epochs_t;
 
 void epochs_free(epochs_t *epochs);
 
-/* EPOCH begins at START: a no-op when it is not above the latest. APR_ENOMEM. */
+/* EPOCH begins at START: a no-op when it is not above the latest. APR_ENOMEM.
+ */
 apr_status_t epochs_assign(epochs_t *epochs, int32_t epoch, int64_t start);
 
-int32_t epochs_latest(const epochs_t *epochs);              /* -1: none */
-int32_t epochs_of(const epochs_t *epochs, int64_t offset);  /* -1: none */
+int32_t epochs_latest(const epochs_t *epochs);             /* -1: none */
+int32_t epochs_of(const epochs_t *epochs, int64_t offset); /* -1: none */
 
 /* The largest epoch at or below EPOCH and where it ended; -1 and -1: none. */
-void epochs_end_offset(const epochs_t *epochs, int32_t epoch,
-                       int64_t log_end, int32_t *found, int64_t *end);
+void epochs_end_offset(const epochs_t *epochs, int32_t epoch, int64_t log_end,
+                       int32_t *found, int64_t *end);
 
 void epochs_truncate_end(epochs_t *epochs, int64_t end_offset);
 void epochs_truncate_start(epochs_t *epochs, int64_t start_offset);
@@ -43,7 +44,6 @@ void epochs_truncate_start(epochs_t *epochs, int64_t start_offset);
  * knows of no epoch. TAKHIN_ECORRUPT. */
 apr_status_t epochs_read(epochs_t *epochs, const char *directory);
 /* Writes it when dirty; with DURABLE it is on the device then. */
-apr_status_t epochs_write(epochs_t *epochs, const char *directory,
-                          int durable);
+apr_status_t epochs_write(epochs_t *epochs, const char *directory, int durable);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A log's life: open, flush, close, delete, and what holds its segments
- * together. Appending is log_append.c's, reading log_read.c's, finding out what a
- * crash left log_recovery.c's. It must never say flushed what is not.
+ * together. Appending is log_append.c's, reading log_read.c's, finding out what
+ * a crash left log_recovery.c's. It must never say flushed what is not.
  */
 #include "storage/log_private.h"
 
@@ -40,7 +40,7 @@ void log_config_init(log_config_t *config)
     config->producer_id_expiration_ms = (int64_t)24 * 3600 * 1000;
 }
 
-/* ---- numbers that anyone may read ------------------------------------------ */
+/* ---- numbers that anyone may read -------------------------------------- */
 
 int64_t log_start_offset(const log_t *log)
 {
@@ -153,7 +153,7 @@ apr_status_t log_failed(log_t *log, apr_status_t status, const char *what)
     return status;
 }
 
-/* ---- segments ---------------------------------------------------------------- */
+/* ---- segments ---------------------------------------------------------- */
 
 int log_segment_at(const log_t *log, int64_t offset)
 {
@@ -177,8 +177,8 @@ apr_status_t log_add_segment(log_t *log, segment_t *segment)
     lock_enter(log->lock);
     if (log->segment_count == log->segment_room) {
         int room = log->segment_room == 0 ? 1 : log->segment_room * 2;
-        segment_t **segments = realloc(log->segments,
-                                       (size_t)room * sizeof(*segments));
+        segment_t **segments =
+            realloc(log->segments, (size_t)room * sizeof(*segments));
 
         if (segments == NULL) {
             status = APR_ENOMEM;
@@ -202,8 +202,8 @@ apr_status_t log_add_segment(log_t *log, segment_t *segment)
  * (segment.jitter.ms). */
 static int64_t random_jitter(int64_t limit, int64_t salt)
 {
-    uint64_t x = (uint64_t)salt * 0x9e3779b97f4a7c15u +
-                 (uint64_t)clock_monotonic();
+    uint64_t x =
+        (uint64_t)salt * 0x9e3779b97f4a7c15u + (uint64_t)clock_monotonic();
 
     if (limit <= 0)
         return 0;
@@ -215,8 +215,8 @@ static int64_t random_jitter(int64_t limit, int64_t salt)
 
 apr_status_t log_begin_segment(log_t *log, int64_t offset)
 {
-    segment_t *segment = segment_create(log_dir_cache(log->dir), offset,
-                                        offset, 0, clock_wall_ms());
+    segment_t *segment = segment_create(log_dir_cache(log->dir), offset, offset,
+                                        0, clock_wall_ms());
     apr_status_t status;
 
     if (segment == NULL)
@@ -270,8 +270,8 @@ apr_status_t log_drop_segments(log_t *log, int first, int count,
         log_put(&log->bytes, log_get(&log->bytes) - segment->size);
         log->dirty_names = 1;
         lock_leave(log->lock);
-        status = segment_rename(log->path, segment->base_offset, "",
-                                ".deleted");
+        status =
+            segment_rename(log->path, segment->base_offset, "", ".deleted");
         if (status == APR_SUCCESS)
             log_dir_remove_later(log->dir, log->path, segment->base_offset,
                                  delay_ms);
@@ -282,7 +282,7 @@ apr_status_t log_drop_segments(log_t *log, int first, int count,
     return status;
 }
 
-/* ---- partition.metadata --------------------------------------------------------- */
+/* ---- partition.metadata ------------------------------------------------ */
 
 static apr_status_t write_metadata(const log_t *log, const uint8_t *id)
 {
@@ -324,7 +324,7 @@ static apr_status_t check_metadata(const log_t *log, const uint8_t *id)
     return status;
 }
 
-/* ---- open ------------------------------------------------------------------------ */
+/* ---- open -------------------------------------------------------------- */
 
 static void free_log(log_t *log)
 {
@@ -381,8 +381,8 @@ static apr_status_t load(log_t *log, const uint8_t *topic_id)
         clean = 0;
     else
         log_dir_recall(log->dir, log->name, &recovery_point, &start_offset);
-    status = log_recover(log, recovery_point, start_offset, clean,
-                         &has_metadata);
+    status =
+        log_recover(log, recovery_point, start_offset, clean, &has_metadata);
     if (APR_STATUS_IS_ENOENT(status)) {
         status = fs_mkdir(log->path);
         log->dirty_names = log->dirty_parent = 1;
@@ -438,15 +438,15 @@ void log_release(log_t *log)
         free_log(log);
 }
 
-/* ---- flush ------------------------------------------------------------------------- */
+/* ---- flush ------------------------------------------------------------- */
 
 #define FLUSH_SEGMENTS 16
 
 typedef struct {
     segment_t *segments[FLUSH_SEGMENTS];
     int count;
-    int64_t from;          /* the flushed offset so far */
-    int64_t to;            /* what it becomes */
+    int64_t from; /* the flushed offset so far */
+    int64_t to;   /* what it becomes */
     int with_active;
     int names;
     int parent;
@@ -541,8 +541,8 @@ static void advance_flushed(log_t *log, int64_t to)
     apr_uint64_t seen = apr_atomic_read64(&log->flushed_offset);
 
     while ((int64_t)seen < to) {
-        apr_uint64_t was = apr_atomic_cas64(&log->flushed_offset,
-                                            (apr_uint64_t)to, seen);
+        apr_uint64_t was =
+            apr_atomic_cas64(&log->flushed_offset, (apr_uint64_t)to, seen);
 
         if (was == seen)
             break;
@@ -581,7 +581,7 @@ void log_request_flush(log_t *log)
     log_dir_queue_flush(log->dir, log);
 }
 
-/* ---- close and delete ----------------------------------------------------------------- */
+/* ---- close and delete -------------------------------------------------- */
 
 apr_status_t log_close(log_t *log)
 {
@@ -608,8 +608,11 @@ apr_status_t log_close(log_t *log)
         (log_get(&log->flushed_offset) < log_get(&log->end_offset) ||
          log->epochs.dirty || (log->dirty_names && log_size(log) > 0)))
         status = log_flush(log);
-    log_failed(log, status == TAKHIN_EDELETED || status == TAKHIN_EOFFLINE
-                        ? APR_SUCCESS : status, "closing");
+    log_failed(log,
+               status == TAKHIN_EDELETED || status == TAKHIN_EOFFLINE
+                   ? APR_SUCCESS
+                   : status,
+               "closing");
     apr_atomic_set32(&log->state, LOG_CLOSED);
     log_dir_forget(log->dir, log);
     log_release(log);
@@ -648,7 +651,6 @@ apr_status_t log_delete(log_t *log)
     log_dir_forget(log->dir, log);
     if (status != APR_SUCCESS)
         return log_failed(log, status, "deleting");
-    log_dir_remove_later(log->dir, path, -1,
-                         log->config.file_delete_delay_ms);
+    log_dir_remove_later(log->dir, path, -1, log->config.file_delete_delay_ms);
     return APR_SUCCESS;
 }

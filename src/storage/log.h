@@ -41,8 +41,8 @@ typedef struct {
     int64_t timestamp_before_max_ms;
     int64_t timestamp_after_max_ms;
     int32_t min_insync_replicas;
-    int8_t compression_type;      /* codec, or -1 for "producer" */
-    unsigned compact : 1;         /* cleanup.policy */
+    int8_t compression_type; /* codec, or -1 for "producer" */
+    unsigned compact : 1;    /* cleanup.policy */
     unsigned delete : 1;
     unsigned log_append_time : 1; /* message.timestamp.type */
     unsigned preallocate : 1;
@@ -52,11 +52,11 @@ typedef struct {
 /* Kafka's defaults. */
 void log_config_init(log_config_t *config);
 
-/* ---- life ---------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------- */
 
 enum {
-    LOG_NO_CHECKPOINT = 1  /* the metadata log: its offsets are in no checkpoint
-                              file, it is checked from its start each time */
+    LOG_NO_CHECKPOINT = 1 /* the metadata log: its offsets are in no checkpoint
+                             file, it is checked from its start each time */
 };
 
 /*
@@ -75,7 +75,8 @@ apr_status_t log_open(log_t **log, log_dir_t *dir, const char *name,
  * appends any more. */
 apr_status_t log_close(log_t *log);
 
-/* Gives the reference back and leaves everything as it lies, as a crash would. */
+/* Gives the reference back and leaves everything as it lies, as a crash would.
+ */
 void log_abandon(log_t *log);
 
 /* Its directory is renamed and removed later; appends and reads fail with
@@ -99,8 +100,8 @@ log_dir_t *log_directory(const log_t *log);
 
 /* FLUSHED runs in the thread that flushed, when the flushed offset moved; GONE
  * in whichever thread it was, when the directory went offline. Both without a
- * lock of the log's. FREE runs when the last reference to the log is gone: until
- * then the others may come. */
+ * lock of the log's. FREE runs when the last reference to the log is gone:
+ * until then the others may come. */
 typedef struct {
     void (*flushed)(void *baton, log_t *log);
     void (*gone)(void *baton, log_t *log);
@@ -109,7 +110,7 @@ typedef struct {
 } log_listener_t;
 void log_listen(log_t *log, const log_listener_t *listener);
 
-/* ---- append and read ----------------------------------------------------- */
+/* ---- append and read --------------------------------------------------- */
 
 /* Who appends, which decides what is checked. */
 typedef enum {
@@ -120,12 +121,12 @@ typedef enum {
 } append_origin_t;
 
 typedef struct {
-    int64_t base_offset;       /* of the first appended batch; for a duplicate
-                                  the offset it got the first time */
+    int64_t base_offset; /* of the first appended batch; for a duplicate
+                            the offset it got the first time */
     int64_t last_offset;
-    int64_t log_append_time;   /* ms, or -1 when the topic keeps CreateTime */
+    int64_t log_append_time; /* ms, or -1 when the topic keeps CreateTime */
     int64_t log_start_offset;
-    unsigned duplicate : 1;    /* idempotent producer's retry: nothing written */
+    unsigned duplicate : 1; /* idempotent producer's retry: nothing written */
 } append_result_t;
 
 /*
@@ -143,28 +144,29 @@ apr_status_t log_append(log_t *log, uint8_t *data, apr_size_t length,
 /*
  * Sets *RANGE to the pieces that hold the batches from OFFSET (the first may
  * begin before OFFSET: it is the batch that contains it) up to UPPER, which is
- * exclusive and a batch boundary, and to at most MAX_BYTES. With AT_LEAST_ONE the
- * first batch is whole even where it is larger (KIP-74); a last batch may be cut
- * by MAX_BYTES, as in Kafka. Empty when OFFSET == UPPER or above.
- * No record data is read but the batch headers between an index entry and
- * OFFSET. Errors: TAKHIN_EOFFSET_RANGE when OFFSET is below the log start
- * offset or above the log end offset. Any thread.
+ * exclusive and a batch boundary, and to at most MAX_BYTES. With AT_LEAST_ONE
+ * the first batch is whole even where it is larger (KIP-74); a last batch may
+ * be cut by MAX_BYTES, as in Kafka. Empty when OFFSET == UPPER or above. No
+ * record data is read but the batch headers between an index entry and OFFSET.
+ * Errors: TAKHIN_EOFFSET_RANGE when OFFSET is below the log start offset or
+ * above the log end offset. Any thread.
  */
 apr_status_t log_read_range(log_t *log, int64_t offset, int64_t upper,
                             apr_size_t max_bytes, int at_least_one,
                             read_range_t *range);
 
-int64_t log_start_offset(const log_t *log);   /* any thread, no lock */
-int64_t log_end_offset(const log_t *log);     /* any thread, no lock */
-int64_t log_flushed_offset(const log_t *log); /* below it all is on the device */
+int64_t log_start_offset(const log_t *log); /* any thread, no lock */
+int64_t log_end_offset(const log_t *log);   /* any thread, no lock */
+int64_t
+log_flushed_offset(const log_t *log); /* below it all is on the device */
 int64_t log_last_stable_offset(const log_t *log); /* first open transaction's
                                               offset, or the log end (KIP-98) */
-int64_t log_size(const log_t *log);           /* bytes of all segments */
-int64_t log_high_watermark(const log_t *log); /* as log_raise_high_watermark
-                                              left it */
+int64_t log_size(const log_t *log);               /* bytes of all segments */
+int64_t log_high_watermark(const log_t *log);     /* as log_raise_high_watermark
+                                                  left it */
 
-/* The partition tells how far replicas have come: the high watermark moves up to
- * OFFSET, or stays where it is. Says whether it moved. Any thread. */
+/* The partition tells how far replicas have come: the high watermark moves up
+ * to OFFSET, or stays where it is. Says whether it moved. Any thread. */
 int log_raise_high_watermark(log_t *log, int64_t offset);
 
 /*
@@ -173,8 +175,8 @@ int log_raise_high_watermark(log_t *log, int64_t offset);
  * 0 at the end.
  */
 apr_status_t log_read(log_t *log, int64_t offset, int64_t upper,
-                      apr_size_t max_bytes, uint8_t **data,
-                      apr_size_t *length, apr_pool_t *pool);
+                      apr_size_t max_bytes, uint8_t **data, apr_size_t *length,
+                      apr_pool_t *pool);
 
 /* Brings everything appended so far to the device, in this thread. */
 apr_status_t log_flush(log_t *log);
@@ -182,12 +184,12 @@ apr_status_t log_flush(log_t *log);
 /* Asks the directory's flusher to do so; the listener is told. */
 void log_request_flush(log_t *log);
 
-/* ---- look-ups -------------------------------------------------------------- */
+/* ---- look-ups ---------------------------------------------------------- */
 
 typedef struct {
-    int64_t offset;        /* -1: none */
-    int64_t timestamp;     /* ms, -1: none */
-    int32_t leader_epoch;  /* -1: none */
+    int64_t offset;       /* -1: none */
+    int64_t timestamp;    /* ms, -1: none */
+    int32_t leader_epoch; /* -1: none */
 } log_position_t;
 
 /* The first record with a timestamp at or above TIMESTAMP and an offset below
@@ -210,7 +212,8 @@ void log_end_offset_for_epoch(log_t *log, int32_t epoch, int32_t *found_epoch,
 int32_t log_epoch_for_offset(log_t *log, int64_t offset);
 int32_t log_latest_epoch(log_t *log);
 
-/* Aborted transactions that overlap [FROM, UPPER), for a read_committed Fetch. */
+/* Aborted transactions that overlap [FROM, UPPER), for a read_committed Fetch.
+ */
 typedef struct {
     int64_t producer_id;
     int64_t first_offset;
@@ -226,12 +229,12 @@ typedef struct {
     int32_t last_sequence;
     int64_t last_timestamp;
     int32_t coordinator_epoch;
-    int64_t txn_start_offset;  /* -1: no open transaction */
+    int64_t txn_start_offset; /* -1: no open transaction */
 } log_producer_t;
 apr_status_t log_producers(log_t *log, log_producer_t **producers, int *count,
                            apr_pool_t *pool);
 
-/* ---- keeping --------------------------------------------------------------- */
+/* ---- keeping ----------------------------------------------------------- */
 
 /* Moves the log start offset up to OFFSET (DeleteRecords); segments that lie
  * wholly below it go after file.delete.delay.ms. TAKHIN_EOFFSET_RANGE above the

@@ -18,15 +18,15 @@
 typedef struct {
     uint8_t *data;
     apr_size_t length;
-    record_batch_t first;      /* header of the first batch, patched */
+    record_batch_t first; /* header of the first batch, patched */
     int64_t base_offset;
     int64_t last_offset;
     int64_t max_timestamp;
     int64_t messages;
-    unsigned single : 1;       /* there is just the first */
+    unsigned single : 1; /* there is just the first */
 } append_plan_t;
 
-/* ---- what will be written ----------------------------------------------------- */
+/* ---- what will be written ---------------------------------------------- */
 
 /* Sets *BATCH to the batch at AT of DATA; the first is parsed already. */
 static apr_status_t batch_at(const append_plan_t *plan, apr_size_t at,
@@ -39,8 +39,7 @@ static apr_status_t batch_at(const append_plan_t *plan, apr_size_t at,
         return APR_SUCCESS;
     }
     status = record_batch_parse(batch, plan->data + at, plan->length - at);
-    if (status == APR_SUCCESS &&
-        record_batch_size(batch) > plan->length - at)
+    if (status == APR_SUCCESS && record_batch_size(batch) > plan->length - at)
         status = TAKHIN_ETRUNCATED;
     return status;
 }
@@ -54,15 +53,16 @@ static apr_status_t check_producer(log_t *log, const record_batch_t *batch,
 
     if (log->producers == NULL)
         return APR_SUCCESS;
-    status = producer_state_check(log->producers, batch, data, origin,
-                                  &duplicate);
+    status =
+        producer_state_check(log->producers, batch, data, origin, &duplicate);
     if (status == APR_SUCCESS && duplicate != NULL) {
         result->duplicate = 1;
         result->last_offset = duplicate->last_offset;
         result->base_offset = duplicate->last_offset - duplicate->offset_delta;
         result->log_append_time =
             batch->attributes & RECORD_ATTR_LOG_APPEND_TIME
-                ? duplicate->timestamp : -1;
+                ? duplicate->timestamp
+                : -1;
     }
     return status;
 }
@@ -89,8 +89,8 @@ static apr_status_t plan_append(log_t *log, append_plan_t *plan,
         if (status != APR_SUCCESS)
             return status;
         if (record_batch_has_producer(&batch)) {
-            status = check_producer(log, &batch, plan->data + at, origin,
-                                    result);
+            status =
+                check_producer(log, &batch, plan->data + at, origin, result);
             if (status != APR_SUCCESS || result->duplicate)
                 return status;
         }
@@ -116,7 +116,7 @@ static apr_status_t plan_append(log_t *log, append_plan_t *plan,
     return APR_SUCCESS;
 }
 
-/* ---- where --------------------------------------------------------------------- */
+/* ---- where ------------------------------------------------------------- */
 
 static int is_time_to_roll(const log_t *log, const segment_t *active,
                            const append_plan_t *plan)
@@ -141,10 +141,8 @@ static int must_roll(const log_t *log, const segment_t *active,
         return 0;
     return active->size > log->config.segment_bytes - (int64_t)plan->length ||
            is_time_to_roll(log, active, plan) ||
-           segment_index_entries(active) >=
-               index_bytes / SEGMENT_INDEX_ENTRY ||
-           segment_index_times(active) + 1 >=
-               index_bytes / SEGMENT_TIME_ENTRY;
+           segment_index_entries(active) >= index_bytes / SEGMENT_INDEX_ENTRY ||
+           segment_index_times(active) + 1 >= index_bytes / SEGMENT_TIME_ENTRY;
 }
 
 /* Sets *SEGMENT to the pinned segment that takes PLAN. */
@@ -173,7 +171,7 @@ static apr_status_t choose_segment(log_t *log, const append_plan_t *plan,
     return status;
 }
 
-/* ---- write, and say so ----------------------------------------------------------- */
+/* ---- write, and say so ------------------------------------------------- */
 
 /* Nobody saw what was written behind the segment's end: it goes again. */
 static void take_back(log_t *log, segment_t *segment)
@@ -199,8 +197,8 @@ apr_status_t log_track_producer(log_t *log, segment_t *segment,
         log->producers = producer_state_create();
     if (log->producers == NULL)
         return APR_ENOMEM;
-    status = producer_state_apply(log->producers, batch, data, &ended,
-                                  &has_ended);
+    status =
+        producer_state_apply(log->producers, batch, data, &ended, &has_ended);
     if (status == APR_SUCCESS && has_ended && ended.aborted)
         status = txn_index_append(log->path, segment->base_offset, &ended);
     return status;
@@ -222,8 +220,8 @@ int log_raise_high_watermark(log_t *log, int64_t offset)
     int moved = 0;
 
     while ((int64_t)seen < offset && !moved) {
-        apr_uint64_t was = apr_atomic_cas64(&log->high_watermark,
-                                            (apr_uint64_t)offset, seen);
+        apr_uint64_t was =
+            apr_atomic_cas64(&log->high_watermark, (apr_uint64_t)offset, seen);
 
         moved = was == seen;
         seen = was;
@@ -311,8 +309,8 @@ static apr_status_t write_plan(log_t *log, const append_plan_t *plan)
 
     if (status != APR_SUCCESS)
         return status;
-    status = fs_write_at(segment->file, segment->size, plan->data,
-                         plan->length);
+    status =
+        fs_write_at(segment->file, segment->size, plan->data, plan->length);
     log_failed(log, status, "appending");
     if (status == APR_SUCCESS)
         status = track_producers(log, segment, plan);
@@ -322,17 +320,16 @@ static apr_status_t write_plan(log_t *log, const append_plan_t *plan)
         return status;
     }
     if (publish(log, segment, plan))
-        status = log_failed(log, segment_write_indexes(segment, log->path,
-                                                       log->lock),
-                            "writing indexes");
+        status = log_failed(
+            log, segment_write_indexes(segment, log->path, log->lock),
+            "writing indexes");
     segment_unpin(segment);
     /* The records are there: only a failing disk is worth an error. */
     return log_dir_online(log->dir) ? APR_SUCCESS : status;
 }
 
 static apr_status_t append_locked(log_t *log, append_plan_t *plan,
-                                  int32_t leader_epoch,
-                                  append_origin_t origin,
+                                  int32_t leader_epoch, append_origin_t origin,
                                   append_result_t *result)
 {
     apr_status_t status = log_usable(log);
@@ -370,7 +367,8 @@ apr_status_t log_append(log_t *log, uint8_t *data, apr_size_t length,
     if (length == 0 || record_batch_size(batch) > length)
         return TAKHIN_ETRUNCATED;
     result->log_append_time = batch->attributes & RECORD_ATTR_LOG_APPEND_TIME
-                                  ? batch->max_timestamp : -1;
+                                  ? batch->max_timestamp
+                                  : -1;
     lock_enter(log->append_lock);
     status = append_locked(log, &plan, leader_epoch, origin, result);
     if (status == APR_SUCCESS && log->unflushed >= log->config.flush_messages) {

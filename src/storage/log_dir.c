@@ -24,8 +24,8 @@
 typedef struct removal_t removal_t;
 struct removal_t {
     removal_t *next;
-    apr_time_t due;        /* monotonic */
-    int64_t base;          /* a segment's, or -1: the path is a directory */
+    apr_time_t due; /* monotonic */
+    int64_t base;   /* a segment's, or -1: the path is a directory */
     char path[];
 };
 
@@ -37,21 +37,21 @@ struct log_dir_t {
     log_dir_options_t options;
     fs_lock_t *lock;
     segment_cache_t *cache;
-    volatile apr_uint32_t offline;  /* atomic */
-    volatile apr_uint32_t full;     /* atomic: less than the reserve is free */
+    volatile apr_uint32_t offline; /* atomic */
+    volatile apr_uint32_t full;    /* atomic: less than the reserve is free */
     int was_clean;
     int64_t clean_epoch;
     apr_thread_mutex_t *mutex;
-    log_t *logs;                    /* mutex */
-    int log_count;                  /* mutex */
-    checkpoint_t *recalled;         /* mutex: what the files said of logs that
-                                       are not open */
+    log_t *logs;            /* mutex */
+    int log_count;          /* mutex */
+    checkpoint_t *recalled; /* mutex: what the files said of logs that
+                               are not open */
     /* the flushers; mutex */
     apr_thread_cond_t *wake;
     apr_thread_cond_t *drained;
     log_t *flush_first, *flush_last;
-    int flushing;                   /* how many flush now */
-    int idle;                       /* how many wait for work */
+    int flushing; /* how many flush now */
+    int idle;     /* how many wait for work */
     int started;
     int stopping;
     apr_thread_t *flushers[MAX_FLUSHERS];
@@ -104,7 +104,7 @@ apr_status_t log_dir_check_space(log_dir_t *dir)
     return apr_atomic_read32(&dir->full) ? APR_ENOSPC : APR_SUCCESS;
 }
 
-/* ---- its logs ------------------------------------------------------------------ */
+/* ---- its logs ---------------------------------------------------------- */
 
 void log_dir_add(log_dir_t *dir, log_t *log)
 {
@@ -233,7 +233,7 @@ void log_dir_fail(log_dir_t *dir, apr_status_t status, const char *what)
     release_logs(logs, count);
 }
 
-/* ---- checkpoints ------------------------------------------------------------------ */
+/* ---- checkpoints ------------------------------------------------------- */
 
 apr_status_t log_dir_checkpoint(log_dir_t *dir)
 {
@@ -246,8 +246,7 @@ apr_status_t log_dir_checkpoint(log_dir_t *dir)
     apr_thread_mutex_lock(dir->mutex);
     if (!checkpoint_copy(checkpoint, dir->recalled))
         status = APR_ENOMEM;
-    for (log = dir->logs; log != NULL && status == APR_SUCCESS;
-         log = log->next)
+    for (log = dir->logs; log != NULL && status == APR_SUCCESS; log = log->next)
         if (!(log->flags & LOG_NO_CHECKPOINT) &&
             !checkpoint_set(checkpoint, log->name, log_flushed_offset(log),
                             log_start_offset(log), log_high_watermark(log)))
@@ -259,7 +258,7 @@ apr_status_t log_dir_checkpoint(log_dir_t *dir)
     return status;
 }
 
-/* ---- the flusher ------------------------------------------------------------------- */
+/* ---- the flusher ------------------------------------------------------- */
 
 /* Puts LOG at the queue's end; the mutex is held. */
 static void enqueue(log_dir_t *dir, log_t *log)
@@ -354,7 +353,7 @@ void log_dir_drain(log_dir_t *dir)
     apr_thread_mutex_unlock(dir->mutex);
 }
 
-/* ---- what is to be removed ------------------------------------------------------------ */
+/* ---- what is to be removed --------------------------------------------- */
 
 void log_dir_remove_later(log_dir_t *dir, const char *path, int64_t base,
                           int64_t delay_ms)
@@ -410,7 +409,7 @@ static void remove_due(log_dir_t *dir, apr_time_t now)
     }
 }
 
-/* ---- the housekeeper ------------------------------------------------------------------- */
+/* ---- the housekeeper --------------------------------------------------- */
 
 static void check_space(log_dir_t *dir)
 {
@@ -425,9 +424,10 @@ static void check_space(log_dir_t *dir)
     if (apr_atomic_xchg32(&dir->full, full) == full)
         return;
     if (full)
-        LOG_ERROR(storage, "log directory %s: %lld bytes are free, less than "
-                  "log.dir.reserve.bytes: Produce is refused", dir->path,
-                  (long long)free);
+        LOG_ERROR(storage,
+                  "log directory %s: %lld bytes are free, less than "
+                  "log.dir.reserve.bytes: Produce is refused",
+                  dir->path, (long long)free);
     else
         LOG_INFO(storage, "log directory %s has space again", dir->path);
 }
@@ -511,7 +511,7 @@ static void *APR_THREAD_FUNC house_thread(apr_thread_t *thread, void *baton)
     return NULL;
 }
 
-/* ---- open, start, close --------------------------------------------------------------------- */
+/* ---- open, start, close ------------------------------------------------ */
 
 #define MARKER ".kafka_cleanshutdown"
 
@@ -524,8 +524,8 @@ static apr_status_t read_marker(log_dir_t *dir)
 {
     char *text, *epoch;
     apr_size_t length;
-    apr_status_t status = fs_read_whole(file_in(dir, MARKER), 65536, &text,
-                                        &length, dir->pool);
+    apr_status_t status =
+        fs_read_whole(file_in(dir, MARKER), 65536, &text, &length, dir->pool);
 
     dir->clean_epoch = -1;
     if (APR_STATUS_IS_ENOENT(status))
@@ -550,11 +550,15 @@ static apr_status_t lock_dir(log_dir_t *dir, const char **error)
         *error = apr_psprintf(dir->pool, "cannot lock log directory %s: %s",
                               dir->path, LOG_STATUS(status));
     else if (holder > 0)
-        *error = apr_psprintf(dir->pool, "log directory %s is in use by "
-                              "process %d", dir->path, holder);
+        *error = apr_psprintf(dir->pool,
+                              "log directory %s is in use by "
+                              "process %d",
+                              dir->path, holder);
     else
-        *error = apr_psprintf(dir->pool, "log directory %s is in use by "
-                              "another process", dir->path);
+        *error = apr_psprintf(dir->pool,
+                              "log directory %s is in use by "
+                              "another process",
+                              dir->path);
     return APR_STATUS_IS_EAGAIN(status) ? TAKHIN_ELOCKED : status;
 }
 
@@ -654,7 +658,8 @@ apr_status_t log_dir_start(log_dir_t *dir)
     dir->next_retention = now + dir->options.retention_check_ms * 1000;
     dir->started = 1;
     for (i = 0; status == APR_SUCCESS && i < MAX_FLUSHERS &&
-                i < dir->options.flush_threads; i++)
+                i < dir->options.flush_threads;
+         i++)
         status = apr_thread_create(&dir->flushers[i], NULL, flush_thread, dir,
                                    dir->pool);
     if (status == APR_SUCCESS)
@@ -706,19 +711,19 @@ apr_status_t log_dir_close(log_dir_t *dir, int64_t broker_epoch)
     if (status == APR_SUCCESS)
         status = log_dir_checkpoint(dir);
     if (status == APR_SUCCESS && broker_epoch >= -1) {
-        int length = snprintf(text, sizeof(text),
-                              "{\"version\":0,\"brokerEpoch\":%lld}",
-                              (long long)broker_epoch);
+        int length =
+            snprintf(text, sizeof(text), "{\"version\":0,\"brokerEpoch\":%lld}",
+                     (long long)broker_epoch);
 
-        status = fs_write_atomic(file_in(dir, MARKER), text,
-                                 (apr_size_t)length);
+        status =
+            fs_write_atomic(file_in(dir, MARKER), text, (apr_size_t)length);
     }
     checkpoint_destroy(dir->recalled);
     fs_unlock(dir->lock);
     return status;
 }
 
-/* ---- what lies here --------------------------------------------------------------------------- */
+/* ---- what lies here ---------------------------------------------------- */
 
 typedef struct {
     apr_pool_t *pool;
@@ -736,8 +741,7 @@ static int is_log_name(const char *name)
            strcmp(name, "__cluster_metadata-0") != 0;
 }
 
-static apr_status_t take_log(void *baton, const char *name,
-                             apr_filetype_e type)
+static apr_status_t take_log(void *baton, const char *name, apr_filetype_e type)
 {
     names_t *names = baton;
 
@@ -745,12 +749,11 @@ static apr_status_t take_log(void *baton, const char *name,
         return APR_SUCCESS;
     if (names->count == names->room) {
         int room = names->room == 0 ? 64 : names->room * 2;
-        char **grown = apr_palloc(names->pool, sizeof(*grown) *
-                                                   (apr_size_t)room);
+        char **grown =
+            apr_palloc(names->pool, sizeof(*grown) * (apr_size_t)room);
 
         if (names->count > 0)
-            memcpy(grown, names->names,
-                   sizeof(*grown) * (size_t)names->count);
+            memcpy(grown, names->names, sizeof(*grown) * (size_t)names->count);
         names->names = grown;
         names->room = room;
     }

@@ -22,14 +22,14 @@
 #include "storage/log.h"
 
 typedef struct {
-    int max_open_files;             /* log.max.open.files */
-    int64_t max_index_bytes;        /* memory for loaded indexes */
-    int64_t reserve_bytes;          /* log.dir.reserve.bytes, 0: none */
-    int64_t checkpoint_ms;          /* log.flush.offset.checkpoint.interval.ms */
-    int64_t retention_check_ms;     /* log.retention.check.interval.ms */
-    int32_t flush_threads;          /* flushes at once: of one log there is
-                                       never more than one */
-    int32_t recovery_threads;       /* num.recovery.threads.per.data.dir */
+    int max_open_files;         /* log.max.open.files */
+    int64_t max_index_bytes;    /* memory for loaded indexes */
+    int64_t reserve_bytes;      /* log.dir.reserve.bytes, 0: none */
+    int64_t checkpoint_ms;      /* log.flush.offset.checkpoint.interval.ms */
+    int64_t retention_check_ms; /* log.retention.check.interval.ms */
+    int32_t flush_threads;      /* flushes at once: of one log there is
+                                   never more than one */
+    int32_t recovery_threads;   /* num.recovery.threads.per.data.dir */
 } log_dir_options_t;
 
 void log_dir_options_init(log_dir_options_t *options); /* Kafka's defaults */
@@ -45,14 +45,15 @@ apr_status_t log_dir_open(log_dir_t **dir, const char *path,
                           const char **error);
 
 /* Everything in it is understood: starts the flusher and the housekeeping, and
- * takes the clean-stop marker away. May be called before or after logs were opened. */
+ * takes the clean-stop marker away. May be called before or after logs were
+ * opened. */
 apr_status_t log_dir_start(log_dir_t *dir);
 
 /*
- * Stops the threads, closes every log that is still open (log_close), writes the checkpoints
- * and, when all of that went well and BROKER_EPOCH is not below -1, the
- * clean-stop marker; gives the lock back. The directory is then only good for
- * log_release.
+ * Stops the threads, writes the checkpoints and, when all of that went well and
+ * BROKER_EPOCH is not below -1, the clean-stop marker; gives the lock back. Its
+ * logs were closed before (log_close, log_abandon); the directory is then only
+ * good for log_release.
  */
 apr_status_t log_dir_close(log_dir_t *dir, int64_t broker_epoch);
 
@@ -63,8 +64,9 @@ int log_dir_was_clean(const log_dir_t *dir);
 /* Broker epoch in the clean-stop marker, -1 when there was none. */
 int64_t log_dir_clean_epoch(const log_dir_t *dir);
 
-/* Takes DIR offline because WHAT failed with STATUS: one line is logged, its logs'
- * listeners are told GONE. Any thread, no lock of a log held except its append lock. */
+/* Takes DIR offline because WHAT failed with STATUS: one line is logged, its
+ * logs' listeners are told GONE. Any thread, no lock of a log held except its
+ * append lock. */
 void log_dir_fail(log_dir_t *dir, apr_status_t status, const char *what);
 
 /* APR_ENOSPC while less than reserve_bytes is free. */

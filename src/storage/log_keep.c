@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/logger.h"
 
-/* ---- at the start ---------------------------------------------------------------- */
+/* ---- at the start ------------------------------------------------------ */
 
 static void raise_start(log_t *log, int64_t offset)
 {
@@ -42,7 +42,8 @@ static apr_status_t age_of(log_t *log, segment_t *segment, int64_t *timestamp)
     return status;
 }
 
-/* How many segments from the first on may go, and why. The append lock is held. */
+/* How many segments from the first on may go, and why. The append lock is held.
+ */
 static apr_status_t count_expired(log_t *log, int64_t now_ms, int *count,
                                   const char **why)
 {
@@ -93,8 +94,7 @@ static apr_status_t delete_front(log_t *log, int count, const char *why)
     if (status != APR_SUCCESS)
         return status;
     raise_start(log, end);
-    status = log_drop_segments(log, 0, count,
-                               log->config.file_delete_delay_ms);
+    status = log_drop_segments(log, 0, count, log->config.file_delete_delay_ms);
     if (status == APR_SUCCESS)
         status = log_remove_snapshots(log, end, INT64_MAX);
     LOG_INFO(storage, "%s: %d segments below offset %lld go for its %s",
@@ -147,7 +147,7 @@ apr_status_t log_delete_records(log_t *log, int64_t offset)
     return log_failed(log, status, "deleting records");
 }
 
-/* ---- at the end ------------------------------------------------------------------------ */
+/* ---- at the end -------------------------------------------------------- */
 
 static void lower(volatile apr_uint64_t *value, int64_t to)
 {
@@ -186,12 +186,11 @@ static apr_status_t cut_segment(log_t *log, int i, int64_t offset)
 
     if (status != APR_SUCCESS)
         return status;
-    status = segment_find(segment, log->path, log->lock, offset,
-                          segment->size, segment->next_offset, &position,
-                          &ignored);
+    status = segment_find(segment, log->path, log->lock, offset, segment->size,
+                          segment->next_offset, &position, &ignored);
     if (status == APR_SUCCESS)
-        status = segment_truncate(segment, log->path, log->lock, position,
-                                  offset);
+        status =
+            segment_truncate(segment, log->path, log->lock, position, offset);
     if (status == APR_SUCCESS)
         log_put(&log->bytes, log_get(&log->bytes) - (before - position));
     segment_unpin(segment);

@@ -10,13 +10,13 @@
 
 #include "base/error.h"
 
-/* ---- segments, as they are now ------------------------------------------------ */
+/* ---- segments, as they are now ----------------------------------------- */
 
 typedef struct {
     segment_t **segments;
     int count;
     int64_t end;
-    int64_t active_size;   /* bytes that belong to END, of the last */
+    int64_t active_size; /* bytes that belong to END, of the last */
 } snapshot_t;
 
 static apr_status_t take_segments(log_t *log, snapshot_t *snapshot)
@@ -25,8 +25,8 @@ static apr_status_t take_segments(log_t *log, snapshot_t *snapshot)
 
     lock_enter(log->lock);
     snapshot->count = log->segment_count;
-    snapshot->segments = malloc(sizeof(*snapshot->segments) *
-                                (size_t)(snapshot->count + 1));
+    snapshot->segments =
+        malloc(sizeof(*snapshot->segments) * (size_t)(snapshot->count + 1));
     snapshot->end = log_get(&log->end_offset);
     snapshot->active_size = snapshot->count > 0 ? log_active(log)->size : 0;
     for (i = 0; snapshot->segments != NULL && i < snapshot->count; i++) {
@@ -51,12 +51,12 @@ static int64_t readable_size(const snapshot_t *snapshot, int i)
                                     : snapshot->segments[i]->size;
 }
 
-/* ---- by time --------------------------------------------------------------------- */
+/* ---- by time ----------------------------------------------------------- */
 
 typedef struct {
     segment_t *segment;
-    int64_t timestamp;     /* at or above it */
-    int64_t from;          /* offsets below it are deleted */
+    int64_t timestamp; /* at or above it */
+    int64_t from;      /* offsets below it are deleted */
     int64_t upper;
     log_position_t *found;
     record_scratch_t *scratch;
@@ -114,8 +114,8 @@ static apr_status_t search_batch(void *baton, int64_t position,
     return search_records(search, position, batch);
 }
 
-static apr_status_t search_segment(log_t *log, segment_t *segment,
-                                   int64_t size, search_t *search)
+static apr_status_t search_segment(log_t *log, segment_t *segment, int64_t size,
+                                   search_t *search)
 {
     int64_t timestamp, offset, position, end;
     uint32_t ignored;
@@ -136,8 +136,8 @@ static apr_status_t search_segment(log_t *log, segment_t *segment,
     status = segment_find(segment, log->path, log->lock, offset, size,
                           segment->next_offset, &position, &ignored);
     if (status == APR_SUCCESS)
-        status = log_scan(segment, position, size, 0, search_batch, search,
-                          &end);
+        status =
+            log_scan(segment, position, size, 0, search_batch, search, &end);
     segment_unpin(segment);
     return status;
 }
@@ -152,8 +152,8 @@ apr_status_t log_offset_for_timestamp(log_t *log, int64_t timestamp,
                                       int64_t upper, log_position_t *found)
 {
     record_scratch_t scratch = {0};
-    search_t search = {NULL, timestamp, log_start_offset(log), upper, found,
-                       &scratch};
+    search_t search = {NULL,  timestamp, log_start_offset(log),
+                       upper, found,     &scratch};
     snapshot_t snapshot;
     apr_status_t status = log_usable(log);
     int i;
@@ -209,7 +209,7 @@ apr_status_t log_max_timestamp(log_t *log, log_position_t *found)
     return status == APR_EOF ? APR_SUCCESS : status;
 }
 
-/* ---- by leader epoch ----------------------------------------------------------------- */
+/* ---- by leader epoch --------------------------------------------------- */
 
 void log_assign_epoch(log_t *log, int32_t epoch)
 {
@@ -255,7 +255,7 @@ int32_t log_latest_epoch(log_t *log)
     return epoch;
 }
 
-/* ---- aborted transactions --------------------------------------------------------------- */
+/* ---- aborted transactions ---------------------------------------------- */
 
 typedef struct {
     int64_t from;
@@ -275,8 +275,8 @@ static int collect(void *baton, const producer_txn_t *txn)
         txn->first_offset < collect->upper) {
         if (collect->count == collect->room) {
             int room = collect->room == 0 ? 8 : collect->room * 2;
-            log_aborted_t *items = apr_palloc(
-                collect->pool, sizeof(*items) * (apr_size_t)room);
+            log_aborted_t *items =
+                apr_palloc(collect->pool, sizeof(*items) * (apr_size_t)room);
 
             if (collect->count > 0)
                 memcpy(items, collect->items,
@@ -316,9 +316,8 @@ apr_status_t log_aborted_transactions(log_t *log, int64_t from, int64_t upper,
                            : snapshot.end;
 
         if (next > from)
-            status = txn_index_each(log->path,
-                                    snapshot.segments[i]->base_offset, collect,
-                                    &state);
+            status = txn_index_each(
+                log->path, snapshot.segments[i]->base_offset, collect, &state);
     }
     release_segments(&snapshot);
     *aborted = state.items;

@@ -30,12 +30,12 @@ typedef struct {
 enum { LOG_DELETED = 1, LOG_CLOSED = 2 };
 
 struct log_t {
-    apr_uint32_t references;   /* atomic */
+    apr_uint32_t references;     /* atomic */
     volatile apr_uint32_t state; /* atomic; LOG_DELETED and so on */
     log_dir_t *dir;
     char *name;
-    char *path;                /* its directory, also when it was renamed to be
-                                  deleted: who opens looks at the state after */
+    char *path; /* its directory, also when it was renamed to be
+                   deleted: who opens looks at the state after */
     lock_t *append_lock;
     lock_t *lock;
     volatile apr_uint64_t start_offset;   /* atomic */
@@ -44,33 +44,33 @@ struct log_t {
     volatile apr_uint64_t high_watermark; /* atomic */
     volatile apr_uint64_t first_unstable; /* atomic; INT64_MAX: none */
     volatile apr_uint64_t bytes;          /* atomic */
-    segment_t **segments;      /* ascending; the last is active. Changed with
-                                  both locks held */
+    segment_t **segments; /* ascending; the last is active. Changed with
+                             both locks held */
     int segment_count;
     int segment_room;
     log_boundary_t recent[LOG_RECENT]; /* ends of the last appends in the
                                           active segment; lock */
     unsigned recent_next;
-    int64_t jitter_ms;         /* of the active segment */
+    int64_t jitter_ms;           /* of the active segment */
     producer_state_t *producers; /* append lock; NULL until one comes */
-    int64_t snapshot_offset;   /* of the newest snapshot, -1 none; append lock */
-    epochs_t epochs;           /* lock */
+    int64_t snapshot_offset; /* of the newest snapshot, -1 none; append lock */
+    epochs_t epochs;         /* lock */
     volatile apr_uint32_t has_ended; /* atomic: transactions wait for the
                                         high watermark */
-    int64_t unflushed;         /* messages since the last flush; append lock */
-    apr_time_t last_flush;     /* monotonic; lock */
-    log_listener_t listener;   /* lock */
-    log_config_t config;       /* lock; read with the append lock, too */
+    int64_t unflushed;       /* messages since the last flush; append lock */
+    apr_time_t last_flush;   /* monotonic; lock */
+    log_listener_t listener; /* lock */
+    log_config_t config;     /* lock; read with the append lock, too */
     int flags;
-    unsigned dirty_names : 1;  /* the directory's entries need a flush; lock */
-    unsigned dirty_parent : 1; /* and so does its own entry; lock */
+    unsigned dirty_names : 1;   /* the directory's entries need a flush; lock */
+    unsigned dirty_parent : 1;  /* and so does its own entry; lock */
     unsigned has_txn_index : 1; /* append lock */
     /* the directory's */
-    log_t *next, *previous;    /* all logs of the directory; its mutex */
-    log_t *next_flush;         /* the flusher's queue; its mutex */
-    unsigned queued : 1;       /* in it; the directory's mutex */
-    unsigned flushing : 1;     /* a flusher is at it; the directory's mutex */
-    unsigned again : 1;        /* and was asked meanwhile to do so again */
+    log_t *next, *previous; /* all logs of the directory; its mutex */
+    log_t *next_flush;      /* the flusher's queue; its mutex */
+    unsigned queued : 1;    /* in it; the directory's mutex */
+    unsigned flushing : 1;  /* a flusher is at it; the directory's mutex */
+    unsigned again : 1;     /* and was asked meanwhile to do so again */
 };
 
 static inline int64_t log_get(const volatile apr_uint64_t *value)
@@ -109,12 +109,13 @@ apr_status_t log_begin_segment(log_t *log, int64_t offset);
  * append lock is held. */
 apr_status_t log_roll(log_t *log, int64_t offset);
 
-/* Takes COUNT segments from index FIRST on out of the log and deletes their files
- * after DELAY_MS (0: now). The append lock is held. */
+/* Takes COUNT segments from index FIRST on out of the log and deletes their
+ * files after DELAY_MS (0: now). The append lock is held. */
 apr_status_t log_drop_segments(log_t *log, int first, int count,
                                int64_t delay_ms);
 
-/* Feeds one batch into the producer state and transaction index. Append lock. */
+/* Feeds one batch into the producer state and transaction index. Append lock.
+ */
 apr_status_t log_track_producer(log_t *log, segment_t *segment,
                                 const record_batch_t *batch,
                                 const uint8_t *data);
@@ -135,11 +136,11 @@ apr_status_t log_recover(log_t *log, int64_t recovery_point,
                          int64_t start_offset, int clean, int *has_metadata);
 
 /*
- * Walks the batches of SEGMENT from POSITION on, to LIMIT. EACH gets each header
- * and, with WHOLE, the batch's bytes, otherwise NULL except for control
- * batches. It stops at the first status that EACH returns. *END is behind the last batch
- * that EACH accepted. TAKHIN_ECORRUPT where a header makes no sense or the
- * batch does not fit. SEGMENT is pinned.
+ * Walks the batches of SEGMENT from POSITION on, to LIMIT. EACH gets each
+ * header and, with WHOLE, the batch's bytes, otherwise NULL except for control
+ * batches. It stops at the first status that EACH returns. *END is behind the
+ * last batch that EACH accepted. TAKHIN_ECORRUPT where a header makes no sense
+ * or the batch does not fit. SEGMENT is pinned.
  */
 typedef apr_status_t log_scan_each_t(void *baton, int64_t position,
                                      const record_batch_t *batch,
@@ -148,7 +149,7 @@ apr_status_t log_scan(segment_t *segment, int64_t position, int64_t limit,
                       int whole, log_scan_each_t *each, void *baton,
                       int64_t *end);
 
-/* ---- txn_index.c ----------------------------------------------------------- */
+/* ---- txn_index.c ------------------------------------------------------- */
 
 apr_status_t txn_index_append(const char *directory, int64_t base_offset,
                               const producer_txn_t *txn);
@@ -159,7 +160,7 @@ apr_status_t txn_index_each(const char *directory, int64_t base_offset,
                             int (*each)(void *baton, const producer_txn_t *),
                             void *baton);
 
-/* ---- log_dir.c --------------------------------------------------------------- */
+/* ---- log_dir.c --------------------------------------------------------- */
 
 segment_cache_t *log_dir_cache(log_dir_t *dir);
 void log_dir_add(log_dir_t *dir, log_t *log);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A log's producer state on disk: snapshots, and the walk from the newest one
- * to the log's end. It must never append to a transaction index what stands there.
+ * to the log's end. It must never append to a transaction index what stands
+ * there.
  */
 #include "storage/log_private.h"
 
@@ -30,13 +31,13 @@ apr_status_t log_snapshot(log_t *log)
     return status;
 }
 
-/* ---- which snapshots there are ---------------------------------------------- */
+/* ---- which snapshots there are ----------------------------------------- */
 
 typedef struct {
     const log_t *log;
-    int64_t limit;         /* find: the largest at or below it */
-    int64_t found;         /* -1: none */
-    int64_t below, above;  /* remove: those below, those above */
+    int64_t limit;        /* find: the largest at or below it */
+    int64_t found;        /* -1: none */
+    int64_t below, above; /* remove: those below, those above */
 } snapshots_t;
 
 static int64_t snapshot_of(const char *name)
@@ -74,8 +75,8 @@ static apr_status_t remove_each(void *baton, const char *name,
     if (offset < 0 ||
         (offset >= snapshots->below && offset <= snapshots->above))
         return APR_SUCCESS;
-    status = fs_remove(segment_path(path, snapshots->log->path, offset,
-                                    ".snapshot"));
+    status = fs_remove(
+        segment_path(path, snapshots->log->path, offset, ".snapshot"));
     return APR_STATUS_IS_ENOENT(status) ? APR_SUCCESS : status;
 }
 
@@ -102,21 +103,22 @@ static apr_status_t read_newest(log_t *log, int64_t limit, int64_t *offset)
         status = fs_list(log->path, find_each, &snapshots);
         if (status != APR_SUCCESS || snapshots.found < 0)
             return status;
-        status = producer_state_read(log->producers, log->path,
-                                     snapshots.found, clock_wall_ms(),
+        status = producer_state_read(log->producers, log->path, snapshots.found,
+                                     clock_wall_ms(),
                                      log->config.producer_id_expiration_ms);
         if (status != TAKHIN_ECORRUPT)
             break;
-        LOG_WARN(storage, "%s: the producer snapshot at %lld makes no sense; "
-                 "the one before is taken", log->path,
-                 (long long)snapshots.found);
+        LOG_WARN(storage,
+                 "%s: the producer snapshot at %lld makes no sense; "
+                 "the one before is taken",
+                 log->path, (long long)snapshots.found);
         snapshots.limit = snapshots.found - 1;
     }
     *offset = snapshots.found;
     return status;
 }
 
-/* ---- replay -------------------------------------------------------------------- */
+/* ---- replay ------------------------------------------------------------ */
 
 typedef struct {
     log_t *log;
@@ -136,14 +138,13 @@ static apr_status_t replay_batch(void *baton, int64_t position,
     return log_track_producer(replay->log, replay->segment, batch, data);
 }
 
-static apr_status_t replay_segment(log_t *log, segment_t *segment,
-                                   int64_t from)
+static apr_status_t replay_segment(log_t *log, segment_t *segment, int64_t from)
 {
     replay_t replay = {log, segment, from};
     int64_t position, end;
     uint32_t ignored;
-    apr_status_t status = txn_index_truncate(log->path, segment->base_offset,
-                                             from);
+    apr_status_t status =
+        txn_index_truncate(log->path, segment->base_offset, from);
 
     if (status == APR_SUCCESS)
         status = segment_pin(segment, log->path);
@@ -203,9 +204,9 @@ apr_status_t log_producers(log_t *log, log_producer_t **producers, int *count,
     *producers = NULL;
     lock_enter(log->append_lock);
     if (log->producers != NULL) {
-        *producers = apr_palloc(pool, sizeof(**producers) *
-                                (apr_size_t)(1 + producer_state_count(
-                                                     log->producers)));
+        *producers = apr_palloc(
+            pool, sizeof(**producers) *
+                      (apr_size_t)(1 + producer_state_count(log->producers)));
         while ((producer = producer_state_next(log->producers, &cursor))) {
             log_producer_t *out = &(*producers)[(*count)++];
 

@@ -12,10 +12,10 @@
 /* A segment as it was when the lock was held. Holds a reference. */
 typedef struct {
     segment_t *segment;
-    int64_t limit;         /* bytes that may be read */
-    int64_t next;          /* offset that goes with LIMIT */
+    int64_t limit; /* bytes that may be read */
+    int64_t next;  /* offset that goes with LIMIT */
     uint32_t largest_batch;
-    unsigned cut : 1;      /* LIMIT must still be moved down to UPPER */
+    unsigned cut : 1; /* LIMIT must still be moved down to UPPER */
 } view_t;
 
 typedef struct {
@@ -53,9 +53,8 @@ static void add_view(const log_t *log, views_t *views, segment_t *segment)
     view->largest_batch = segment->largest_batch;
     view->cut = 0;
     if (views->upper < segment->next_offset) {
-        int64_t position = segment == log_active(log)
-                               ? recent_position(log, views->upper)
-                               : 0;
+        int64_t position =
+            segment == log_active(log) ? recent_position(log, views->upper) : 0;
 
         view->cut = position == 0;
         if (position > 0) {
@@ -95,8 +94,8 @@ static apr_status_t take_views(log_t *log, int64_t offset, int64_t upper,
 }
 
 /* Adds what VIEW has from POSITION on, its pin and a reference. */
-static void add_piece(read_range_t *range, const view_t *view,
-                      int64_t position, apr_size_t size)
+static void add_piece(read_range_t *range, const view_t *view, int64_t position,
+                      apr_size_t size)
 {
     read_piece_t *piece = &range->pieces[range->count++];
 
@@ -134,8 +133,8 @@ static apr_status_t first_batch_size(log_t *log, const view_t *view,
 /* One view's piece. OFFSET is where to start in the first one, and below every
  * other's base. *LEFT is what may still be added. */
 static apr_status_t read_view(log_t *log, view_t *view, int64_t offset,
-                              int64_t upper, apr_size_t *left,
-                              int at_least_one, read_range_t *range)
+                              int64_t upper, apr_size_t *left, int at_least_one,
+                              read_range_t *range)
 {
     int64_t position;
     uint32_t size = 0, ignored;
@@ -186,8 +185,8 @@ static apr_status_t read_views(log_t *log, views_t *views, int64_t offset,
 
         if (status != APR_SUCCESS)
             return status;
-        status = read_view(log, view, offset, views->upper, &left,
-                           at_least_one, range);
+        status = read_view(log, view, offset, views->upper, &left, at_least_one,
+                           range);
         segment_unpin(view->segment);
         if (status != APR_SUCCESS)
             return status;
@@ -216,8 +215,8 @@ apr_status_t log_read_range(log_t *log, int64_t offset, int64_t upper,
             status = take_views(log, offset, upper, &views);
         if (status != APR_SUCCESS)
             return status;
-        status = read_views(log, &views, offset, max_bytes, at_least_one,
-                            range);
+        status =
+            read_views(log, &views, offset, max_bytes, at_least_one, range);
         release_views(&views);
         /* A log of the same name may have been opened in place of a deleted
          * one: its files are not ours. */
@@ -237,7 +236,7 @@ apr_status_t log_read_range(log_t *log, int64_t offset, int64_t upper,
                                      : log_failed(log, status, "reading");
 }
 
-/* ---- into memory -------------------------------------------------------------- */
+/* ---- into memory ------------------------------------------------------- */
 
 static apr_size_t whole_batches(const uint8_t *data, apr_size_t length)
 {
@@ -250,7 +249,6 @@ static apr_size_t whole_batches(const uint8_t *data, apr_size_t length)
     return at;
 }
 
-
 static apr_status_t read_piece(const read_piece_t *piece, uint8_t *data)
 {
     return fs_read_at(piece->segment->file, piece->position, data, piece->size,
@@ -258,14 +256,14 @@ static apr_status_t read_piece(const read_piece_t *piece, uint8_t *data)
 }
 
 apr_status_t log_read(log_t *log, int64_t offset, int64_t upper,
-                      apr_size_t max_bytes, uint8_t **data,
-                      apr_size_t *length, apr_pool_t *pool)
+                      apr_size_t max_bytes, uint8_t **data, apr_size_t *length,
+                      apr_pool_t *pool)
 {
     read_range_t range;
     apr_size_t at = 0;
     int i;
-    apr_status_t status = log_read_range(log, offset, upper, max_bytes, 1,
-                                         &range);
+    apr_status_t status =
+        log_read_range(log, offset, upper, max_bytes, 1, &range);
 
     *length = 0;
     *data = NULL;

@@ -2,8 +2,9 @@
 /*
  * What a log's directory says when it is opened. After a clean stop no segment
  * is read. After a crash what lies past the recovery point is checked batch by
- * batch, a torn tail is cut, and indexes and producer state are made to say what the
- * log says. It must never cut what lies below the recovery point and is whole.
+ * batch, a torn tail is cut, and indexes and producer state are made to say
+ * what the log says. It must never cut what lies below the recovery point and
+ * is whole.
  */
 #include "storage/log_private.h"
 
@@ -17,7 +18,7 @@
 #include "base/logger.h"
 #include "storage/segment_index.h"
 
-/* ---- names ----------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------- */
 
 typedef struct {
     int64_t *offsets;
@@ -29,7 +30,7 @@ typedef struct {
     const char *path;
     offsets_t logs;
     offsets_t snapshots;
-    offsets_t indexes;     /* base offsets of .index and .timeindex files */
+    offsets_t indexes; /* base offsets of .index and .timeindex files */
     int swaps;
     unsigned epochs : 1;   /* leader-epoch-checkpoint */
     unsigned metadata : 1; /* partition.metadata */
@@ -39,8 +40,8 @@ static apr_status_t add_offset(offsets_t *offsets, int64_t offset)
 {
     if (offsets->count == offsets->room) {
         int room = offsets->room == 0 ? 8 : offsets->room * 2;
-        int64_t *grown = realloc(offsets->offsets,
-                                 (size_t)room * sizeof(*grown));
+        int64_t *grown =
+            realloc(offsets->offsets, (size_t)room * sizeof(*grown));
 
         if (grown == NULL)
             return APR_ENOMEM;
@@ -177,7 +178,7 @@ static apr_status_t remove_orphans(const log_t *log, const files_t *files)
     return status;
 }
 
-/* ---- segments ---------------------------------------------------------------------- */
+/* ---- segments ---------------------------------------------------------- */
 
 static apr_status_t add_found(log_t *log, int64_t base, int64_t next)
 {
@@ -209,19 +210,20 @@ static apr_status_t find_segments(log_t *log, const offsets_t *bases)
     for (i = 0; i < bases->count && status == APR_SUCCESS; i++) {
         int last = i + 1 == bases->count;
 
-        status = add_found(log, bases->offsets[i],
-                           bases->offsets[last ? i : i + 1]);
+        status =
+            add_found(log, bases->offsets[i], bases->offsets[last ? i : i + 1]);
     }
     log->dirty_names = 0;
     return status;
 }
 
-/* The segment is walked from somewhere on: batches are taken in as if they were appended. */
+/* The segment is walked from somewhere on: batches are taken in as if they were
+ * appended. */
 typedef struct {
     log_t *log;
     segment_t *segment;
-    int64_t trusted;       /* below it nothing is checked but headers */
-    apr_status_t failed;   /* an I/O error, which is no torn tail */
+    int64_t trusted;     /* below it nothing is checked but headers */
+    apr_status_t failed; /* an I/O error, which is no torn tail */
 } rebuild_t;
 
 static apr_status_t rebuild_batch(void *baton, int64_t position,
@@ -265,13 +267,12 @@ static apr_status_t rebuild_trusted(void *baton, int64_t position,
 
 /* Goes back to the last index entry below TRUSTED that the log agrees with, or
  * to the beginning; the segment is then as if it ended there. */
-static apr_status_t rewind_segment(log_t *log, segment_t *segment,
-                                   int64_t size, int64_t trusted)
+static apr_status_t rewind_segment(log_t *log, segment_t *segment, int64_t size,
+                                   int64_t trusted)
 {
     int64_t offset = segment->base_offset, position = 0;
     record_batch_t batch;
-    apr_status_t status = segment_index_prepare(segment, log->path,
-                                                log->lock);
+    apr_status_t status = segment_index_prepare(segment, log->path, log->lock);
 
     if (status == APR_SUCCESS)
         status = segment_index_before(segment, log->path, trusted, &offset,
@@ -283,8 +284,8 @@ static apr_status_t rewind_segment(log_t *log, segment_t *segment,
          record_batch_last_offset(&batch) != offset ||
          batch.max_timestamp > segment->last_time.timestamp))
         position = 0;
-    segment->next_offset = position > 0 ? batch.base_offset
-                                        : segment->base_offset;
+    segment->next_offset =
+        position > 0 ? batch.base_offset : segment->base_offset;
     segment->size = position;
     segment->since_entry = 0;
     if (position > 0 &&
@@ -356,8 +357,10 @@ static apr_status_t recover_segments(log_t *log, int64_t recovery_point)
         log_put(&log->bytes, before - cut);
         if (cut > 0 || gap) {
             status = drop_behind(log, i, &cut);
-            LOG_WARN(storage, "%s: cut %lld bytes behind offset %lld that were "
-                     "not written whole", log->path, (long long)cut,
+            LOG_WARN(storage,
+                     "%s: cut %lld bytes behind offset %lld that were "
+                     "not written whole",
+                     log->path, (long long)cut,
                      (long long)segment->next_offset);
             break;
         }
@@ -376,7 +379,7 @@ static int is_plausible_end(const segment_t *active, int64_t end)
            (active->size > 0) == (end > active->base_offset);
 }
 
-/* ---- all of it ------------------------------------------------------------------------ */
+/* ---- all of it --------------------------------------------------------- */
 
 static apr_status_t set_offsets(log_t *log, int64_t recovery_point,
                                 int64_t start_offset)
@@ -389,29 +392,30 @@ static apr_status_t set_offsets(log_t *log, int64_t recovery_point,
         start_offset = first;
     log_put(&log->start_offset, start_offset);
     if (start_offset > end) {
-        LOG_WARN(storage, "%s: ends at %lld, below its log start offset %lld: "
-                 "it begins anew there", log->path, (long long)end,
-                 (long long)start_offset);
+        LOG_WARN(storage,
+                 "%s: ends at %lld, below its log start offset %lld: "
+                 "it begins anew there",
+                 log->path, (long long)end, (long long)start_offset);
         status = log_drop_segments(log, 0, log->segment_count, 0);
         end = start_offset;
     }
     log_put(&log->end_offset, end);
-    log_put(&log->flushed_offset,
-            recovery_point < end ? recovery_point : end);
+    log_put(&log->flushed_offset, recovery_point < end ? recovery_point : end);
     epochs_truncate_end(&log->epochs, end);
     return status;
 }
 
 /* Epochs that make no sense are taken from the log, all of it. */
-static apr_status_t read_epochs(log_t *log, int64_t *recovery_point,
-                                int *clean)
+static apr_status_t read_epochs(log_t *log, int64_t *recovery_point, int *clean)
 {
     apr_status_t status = epochs_read(&log->epochs, log->path);
 
     if (status != TAKHIN_ECORRUPT)
         return status;
-    LOG_WARN(storage, "%s: leader-epoch-checkpoint makes no sense; the epochs "
-             "are taken from the log", log->path);
+    LOG_WARN(storage,
+             "%s: leader-epoch-checkpoint makes no sense; the epochs "
+             "are taken from the log",
+             log->path);
     epochs_free(&log->epochs);
     *recovery_point = 0;
     *clean = 0;

@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 #define SCAN_AHEAD (256 << 10)
-#define SCAN_LARGE (16 << 10)  /* batches above it: read their headers only */
+#define SCAN_LARGE (16 << 10) /* batches above it: read their headers only */
 
 typedef struct {
     uint8_t *bytes;
@@ -20,9 +20,8 @@ typedef struct {
 } window_t;
 
 /* Brings NEED bytes at POSITION into WINDOW, and up to AHEAD with them. */
-static apr_status_t fill(window_t *window, segment_t *segment,
-                         int64_t position, apr_size_t need, apr_size_t ahead,
-                         int64_t limit)
+static apr_status_t fill(window_t *window, segment_t *segment, int64_t position,
+                         apr_size_t need, apr_size_t ahead, int64_t limit)
 {
     int64_t skip = position - window->position;
     apr_status_t status;
@@ -51,8 +50,8 @@ static apr_status_t fill(window_t *window, segment_t *segment,
 
 /* Sets *BATCH to the header at POSITION. */
 static apr_status_t header_at(window_t *window, segment_t *segment,
-                              int64_t position, int64_t limit,
-                              apr_size_t ahead, record_batch_t *batch)
+                              int64_t position, int64_t limit, apr_size_t ahead,
+                              record_batch_t *batch)
 {
     apr_size_t need = RECORD_BATCH_OVERHEAD;
     apr_status_t status;
@@ -97,8 +96,7 @@ apr_status_t log_scan(segment_t *segment, int64_t position, int64_t limit,
         if (status != APR_SUCCESS)
             break;
         position += (int64_t)size;
-        ahead = whole || size < SCAN_LARGE ? SCAN_AHEAD
-                                           : RECORD_BATCH_OVERHEAD;
+        ahead = whole || size < SCAN_LARGE ? SCAN_AHEAD : RECORD_BATCH_OVERHEAD;
     }
     free(window.bytes);
     *end = position;

@@ -2,8 +2,8 @@
 /*
  * A partition: the high watermark, the replicas that move it, and who waits;
  * see partition.h. It must never let the high watermark pass a replica that is
- * in sync, nor a waiter miss a move: who moves first moves, then looks for waiters;
- * who waits first says so, then looks whether it moved.
+ * in sync, nor a waiter miss a move: who moves first moves, then looks for
+ * waiters; who waits first says so, then looks whether it moved.
  */
 #include "storage/partition.h"
 
@@ -19,10 +19,10 @@
 
 typedef struct {
     int32_t replica;
-    int64_t end_offset;        /* as its last Fetch told */
-    int64_t last_caught_up;    /* ms */
-    int64_t last_fetch;        /* ms */
-    int64_t leader_end;        /* ours at its last Fetch */
+    int64_t end_offset;     /* as its last Fetch told */
+    int64_t last_caught_up; /* ms */
+    int64_t last_fetch;     /* ms */
+    int64_t leader_end;     /* ours at its last Fetch */
     unsigned assigned : 1;
     unsigned in_sync : 1;
 } follower_t;
@@ -34,16 +34,16 @@ struct partition_t {
     volatile apr_uint32_t leader_epoch;
     volatile apr_uint32_t followers_in_sync; /* atomic */
     int32_t index;
-    int32_t replica;                  /* this broker */
+    int32_t replica; /* this broker */
     topic_t *topic;
     log_t *log;
     lock_t *lock;
-    partition_waiter_t *waiters;      /* lock */
-    follower_t *followers;            /* lock; NULL when alone */
+    partition_waiter_t *waiters; /* lock */
+    follower_t *followers;       /* lock; NULL when alone */
     int follower_count;
 };
 
-/* ---- life ------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------- */
 
 static void log_was_flushed(void *baton, log_t *log);
 static void log_is_gone(void *baton, log_t *log);
@@ -143,7 +143,7 @@ int64_t partition_last_stable_offset(const partition_t *partition)
     return stable < high_watermark ? stable : high_watermark;
 }
 
-/* ---- waiters ------------------------------------------------------------------ */
+/* ---- waiters ----------------------------------------------------------- */
 
 void partition_watch(partition_t *partition, partition_waiter_t *waiter)
 {
@@ -205,7 +205,7 @@ static void log_is_gone(void *baton, log_t *log)
     notify(baton, PARTITION_GONE);
 }
 
-/* ---- the high watermark ----------------------------------------------------------- */
+/* ---- the high watermark ------------------------------------------------ */
 
 /* What it may be: the least of what those in sync have. The lock is held. */
 static int64_t least_in_sync(const partition_t *partition)
@@ -250,8 +250,8 @@ apr_status_t partition_append(partition_t *partition, uint8_t *data,
     if (status != APR_SUCCESS || result->duplicate)
         return status;
     if (apr_atomic_read32(&partition->followers_in_sync) == 0)
-        moved = log_raise_high_watermark(partition->log,
-                                         result->last_offset + 1);
+        moved =
+            log_raise_high_watermark(partition->log, result->last_offset + 1);
     else
         moved = move_high_watermark(partition);
     if (moved)
@@ -264,7 +264,7 @@ void partition_request_flush(partition_t *partition)
     log_request_flush(partition->log);
 }
 
-/* ---- replicas ------------------------------------------------------------------------ */
+/* ---- replicas ---------------------------------------------------------- */
 
 /* A replica id is whatever a client says: so many are remembered. */
 #define MAX_FOLLOWERS 64
@@ -280,8 +280,9 @@ static follower_t *find_follower(partition_t *partition, int32_t replica)
             return &partition->followers[i];
     if (partition->follower_count == MAX_FOLLOWERS)
         return NULL;
-    followers = realloc(partition->followers, sizeof(*followers) *
-                        (size_t)(partition->follower_count + 1));
+    followers =
+        realloc(partition->followers,
+                sizeof(*followers) * (size_t)(partition->follower_count + 1));
     if (followers == NULL)
         return NULL;
     partition->followers = followers;
@@ -397,17 +398,17 @@ int partition_replicas(partition_t *partition, partition_replica_t *replicas,
         const follower_t *follower = &partition->followers[i - 1];
 
         replicas[i].replica = i == 0 ? partition->replica : follower->replica;
-        replicas[i].log_end_offset = i == 0 ? log_end_offset(partition->log)
-                                            : follower->end_offset;
-        replicas[i].last_caught_up_ms = i == 0 ? clock_wall_ms()
-                                               : follower->last_caught_up;
+        replicas[i].log_end_offset =
+            i == 0 ? log_end_offset(partition->log) : follower->end_offset;
+        replicas[i].last_caught_up_ms =
+            i == 0 ? clock_wall_ms() : follower->last_caught_up;
         replicas[i].in_sync = i == 0 || follower->in_sync;
     }
     lock_leave(partition->lock);
     return count;
 }
 
-/* ---- the end ---------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------- */
 
 apr_status_t partition_delete_records(partition_t *partition, int64_t offset,
                                       int64_t *low_watermark)

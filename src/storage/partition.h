@@ -32,7 +32,7 @@ typedef struct partition_waiter_t partition_waiter_t;
 struct partition_waiter_t {
     partition_waiter_t *next, *previous;
     partition_t *partition;
-    int events;                        /* which ones it wants */
+    int events; /* which ones it wants */
     void (*notify)(partition_waiter_t *self, int events);
     void *baton;
 };
@@ -80,8 +80,8 @@ void partition_request_flush(partition_t *partition);
 apr_status_t partition_set_replicas(partition_t *partition,
                                     const int32_t *replicas, int count);
 
-/* A follower's Fetch (replica id 0 and above): its fetch offset tells how far it
- * has come; moves the in-sync set's bookkeeping and the high watermark. */
+/* A follower's Fetch (replica id 0 and above): its fetch offset tells how far
+ * it has come; moves the in-sync set's bookkeeping and the high watermark. */
 void partition_follower_fetched(partition_t *partition, int32_t replica,
                                 int64_t fetch_offset, int64_t now_ms);
 
@@ -95,7 +95,7 @@ void partition_shrink_isr(partition_t *partition, int64_t now_ms,
 typedef struct {
     int32_t replica;
     int64_t log_end_offset;
-    int64_t last_caught_up_ms;   /* -1: never */
+    int64_t last_caught_up_ms; /* -1: never */
     unsigned in_sync : 1;
 } partition_replica_t;
 int partition_replicas(partition_t *partition, partition_replica_t *replicas,

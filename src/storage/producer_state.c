@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The producers of a log; see producer_state.h. Never does I/O but snapshots. */
+/* The producers of a log; see producer_state.h. Never does I/O but snapshots.
+ */
 #include "storage/producer_state.h"
 
 #include <stdlib.h>
@@ -11,25 +12,25 @@
 #include "storage/segment.h"
 
 #define SNAPSHOT_VERSION 1
-#define SNAPSHOT_HEADER 10     /* version, crc, count */
-#define SNAPSHOT_ENTRY 46
-#define SNAPSHOT_LIMIT (256u << 20)
+#define SNAPSHOT_HEADER  10 /* version, crc, count */
+#define SNAPSHOT_ENTRY   46
+#define SNAPSHOT_LIMIT   (256u << 20)
 
 typedef struct {
-    producer_txn_t *items;     /* ascending first offset */
+    producer_txn_t *items; /* ascending first offset */
     int count;
     int room;
 } txn_list_t;
 
 struct producer_state_t {
-    producer_t **table;        /* open addressing, a power of two */
+    producer_t **table; /* open addressing, a power of two */
     int room;
     int count;
     txn_list_t ongoing;
-    txn_list_t ended;          /* whose marker is not replicated yet */
+    txn_list_t ended; /* whose marker is not replicated yet */
 };
 
-/* ---- the table ------------------------------------------------------------ */
+/* ---- the table --------------------------------------------------------- */
 
 producer_state_t *producer_state_create(void)
 {
@@ -155,7 +156,7 @@ void producer_state_expire(producer_state_t *state, int64_t now_ms,
         (void)resize(state, state->room);
 }
 
-/* ---- transactions ---------------------------------------------------------- */
+/* ---- transactions ------------------------------------------------------ */
 
 static int txn_add(txn_list_t *list, const producer_txn_t *txn)
 {
@@ -163,8 +164,8 @@ static int txn_add(txn_list_t *list, const producer_txn_t *txn)
 
     if (list->count == list->room) {
         int room = list->room == 0 ? 4 : list->room * 2;
-        producer_txn_t *items = realloc(list->items,
-                                        (size_t)room * sizeof(*items));
+        producer_txn_t *items =
+            realloc(list->items, (size_t)room * sizeof(*items));
 
         if (items == NULL)
             return 0;
@@ -247,7 +248,7 @@ int64_t producer_state_first_unstable(const producer_state_t *state)
     return first;
 }
 
-/* ---- check and apply ------------------------------------------------------- */
+/* ---- check and apply --------------------------------------------------- */
 
 /* A control record's key is version and type, its value version and the
  * coordinator's epoch, all big-endian 16 bits except the epoch, 32 bits. */
@@ -320,8 +321,7 @@ static apr_status_t check_marker(const producer_t *producer,
 
 apr_status_t producer_state_check(producer_state_t *state,
                                   const record_batch_t *batch,
-                                  const uint8_t *data,
-                                  append_origin_t origin,
+                                  const uint8_t *data, append_origin_t origin,
                                   const producer_batch_t **duplicate)
 {
     const producer_t *producer;
@@ -361,10 +361,9 @@ static void take_epoch(producer_t *producer, int16_t epoch)
 
 static void take_batch(producer_t *producer, const record_batch_t *batch)
 {
-    producer_batch_t taken = {record_batch_last_sequence(batch),
-                              batch->last_offset_delta,
-                              record_batch_last_offset(batch),
-                              batch->max_timestamp};
+    producer_batch_t taken = {
+        record_batch_last_sequence(batch), batch->last_offset_delta,
+        record_batch_last_offset(batch), batch->max_timestamp};
 
     if (producer->batch_count == PRODUCER_BATCHES) {
         memmove(producer->batches, producer->batches + 1,
@@ -409,7 +408,7 @@ apr_status_t producer_state_apply(producer_state_t *state,
     return txn_end(state, producer, batch->base_offset, aborted, ended);
 }
 
-/* ---- snapshots ------------------------------------------------------------- */
+/* ---- snapshots --------------------------------------------------------- */
 
 static void put_producer(uint8_t *p, const producer_t *producer)
 {
@@ -431,8 +430,8 @@ static void put_producer(uint8_t *p, const producer_t *producer)
 apr_status_t producer_state_write(const producer_state_t *state,
                                   const char *directory, int64_t offset)
 {
-    apr_size_t size = SNAPSHOT_HEADER +
-                      (apr_size_t)state->count * SNAPSHOT_ENTRY;
+    apr_size_t size =
+        SNAPSHOT_HEADER + (apr_size_t)state->count * SNAPSHOT_ENTRY;
     char path[SEGMENT_PATH];
     const producer_t *producer;
     uint8_t *data = malloc(size), *p;
@@ -482,9 +481,9 @@ static apr_status_t get_producer(producer_state_t *state, const uint8_t *p,
     return APR_SUCCESS;
 }
 
-static apr_status_t parse_snapshot(producer_state_t *state,
-                                   const uint8_t *data, apr_size_t length,
-                                   int64_t now_ms, int64_t expiration_ms)
+static apr_status_t parse_snapshot(producer_state_t *state, const uint8_t *data,
+                                   apr_size_t length, int64_t now_ms,
+                                   int64_t expiration_ms)
 {
     apr_status_t status = APR_SUCCESS;
     int32_t count, i;
@@ -497,15 +496,15 @@ static apr_status_t parse_snapshot(producer_state_t *state,
         (apr_size_t)count > (length - SNAPSHOT_HEADER) / SNAPSHOT_ENTRY)
         return TAKHIN_ECORRUPT;
     for (i = 0; i < count && status == APR_SUCCESS; i++)
-        status = get_producer(state,
-                              data + SNAPSHOT_HEADER + i * SNAPSHOT_ENTRY,
-                              now_ms, expiration_ms);
+        status =
+            get_producer(state, data + SNAPSHOT_HEADER + i * SNAPSHOT_ENTRY,
+                         now_ms, expiration_ms);
     return status;
 }
 
-apr_status_t producer_state_read(producer_state_t *state,
-                                 const char *directory, int64_t offset,
-                                 int64_t now_ms, int64_t expiration_ms)
+apr_status_t producer_state_read(producer_state_t *state, const char *directory,
+                                 int64_t offset, int64_t now_ms,
+                                 int64_t expiration_ms)
 {
     char path[SEGMENT_PATH], *data;
     apr_size_t length;

@@ -5,8 +5,8 @@
  * decides whether a batch is new, a duplicate, or out of order. It never reads
  * the log: who recovers feeds it batch by batch.
  *
- * Snapshot files are Kafka's: version 1 (16 bit), CRC-32C of what follows, count,
- * and 46 bytes a producer; named after the offset up to which they know.
+ * Snapshot files are Kafka's: version 1 (16 bit), CRC-32C of what follows,
+ * count, and 46 bytes a producer; named after the offset up to which they know.
  *
  * Callers serialise all calls on one state.
  */
@@ -19,7 +19,7 @@
 
 typedef struct {
     int32_t last_sequence;
-    int32_t offset_delta;      /* last offset - first offset */
+    int32_t offset_delta; /* last offset - first offset */
     int64_t last_offset;
     int64_t timestamp;
 } producer_batch_t;
@@ -38,7 +38,7 @@ typedef struct {
 typedef struct {
     int64_t producer_id;
     int64_t first_offset;
-    int64_t last_offset;       /* the marker's */
+    int64_t last_offset;        /* the marker's */
     int64_t last_stable_offset; /* when it had ended */
     unsigned aborted : 1;
 } producer_txn_t;
@@ -57,12 +57,11 @@ void producer_state_clear(producer_state_t *state);
  */
 apr_status_t producer_state_check(producer_state_t *state,
                                   const record_batch_t *batch,
-                                  const uint8_t *data,
-                                  append_origin_t origin,
+                                  const uint8_t *data, append_origin_t origin,
                                   const producer_batch_t **duplicate);
 
-/* Takes BATCH in. When it is a marker that ends a transaction, *ENDED is set to it
- * and 1 is returned in *HAS_ENDED. APR_ENOMEM. */
+/* Takes BATCH in. When it is a marker that ends a transaction, *ENDED is set to
+ * it and 1 is returned in *HAS_ENDED. APR_ENOMEM. */
 apr_status_t producer_state_apply(producer_state_t *state,
                                   const record_batch_t *batch,
                                   const uint8_t *data, producer_txn_t *ended,
@@ -88,8 +87,8 @@ const producer_t *producer_state_next(const producer_state_t *state,
  * there is none; the state is then empty. */
 apr_status_t producer_state_write(const producer_state_t *state,
                                   const char *directory, int64_t offset);
-apr_status_t producer_state_read(producer_state_t *state,
-                                 const char *directory, int64_t offset,
-                                 int64_t now_ms, int64_t expiration_ms);
+apr_status_t producer_state_read(producer_state_t *state, const char *directory,
+                                 int64_t offset, int64_t now_ms,
+                                 int64_t expiration_ms);
 
 #endif

@@ -17,19 +17,19 @@ typedef struct segment_t segment_t;
 #define READ_RANGE_MAX_PIECES 4
 
 typedef struct {
-    segment_t *segment;   /* counted: released by read_range_release */
-    apr_file_t *file;     /* open while the segment's reference is held;
-                             only positional reads and sends, by any thread */
-    apr_off_t position;   /* of the first byte in FILE */
-    apr_size_t size;      /* in bytes, above 0 */
+    segment_t *segment; /* counted: released by read_range_release */
+    apr_file_t *file;   /* open while the segment's reference is held;
+                           only positional reads and sends, by any thread */
+    apr_off_t position; /* of the first byte in FILE */
+    apr_size_t size;    /* in bytes, above 0 */
 } read_piece_t;
 
 typedef struct {
     read_piece_t pieces[READ_RANGE_MAX_PIECES];
     int count;
-    apr_size_t size;            /* of all pieces, in bytes */
-    int64_t first_offset;       /* base offset of the first batch in range, or
-                                   the offset asked for when it is empty */
+    apr_size_t size;      /* of all pieces, in bytes */
+    int64_t first_offset; /* the offset that was asked for, or the base offset
+                             of the first batch where its header was read */
     unsigned truncated_first : 1; /* max_bytes cut even the first batch (only
                                      when at_least_one was not asked for) */
 } read_range_t;

@@ -23,7 +23,7 @@ char *segment_path(char *buffer, const char *directory, int64_t base_offset,
     return buffer;
 }
 
-/* ---- append ------------------------------------------------------------- */
+/* ---- append ------------------------------------------------------------ */
 
 int segment_appended(segment_t *segment, const record_batch_t *batch,
                      uint32_t index_interval)
@@ -51,7 +51,7 @@ int segment_appended(segment_t *segment, const record_batch_t *batch,
     return full;
 }
 
-/* ---- find --------------------------------------------------------------- */
+/* ---- find -------------------------------------------------------------- */
 
 void segment_hint(segment_t *segment, int64_t offset, int64_t position)
 {
@@ -131,8 +131,8 @@ static apr_status_t walk(segment_t *segment, int64_t offset, int64_t stop,
             skip = 0;
             left = (int64_t)window.length;
         }
-        status = record_batch_parse(&batch, window.bytes + skip,
-                                    (apr_size_t)left);
+        status =
+            record_batch_parse(&batch, window.bytes + skip, (apr_size_t)left);
         if (status != APR_SUCCESS)
             return status;
         if (at + (int64_t)record_batch_size(&batch) > limit)
@@ -169,8 +169,7 @@ static int find_start(segment_t *segment, int64_t offset, int64_t limit,
 
 apr_status_t segment_find(segment_t *segment, const char *directory,
                           lock_t *lock, int64_t offset, int64_t limit,
-                          int64_t next, int64_t *position,
-                          uint32_t *batch_size)
+                          int64_t next, int64_t *position, uint32_t *batch_size)
 {
     apr_status_t status = APR_SUCCESS;
     int64_t stop, behind;
@@ -205,7 +204,7 @@ apr_status_t segment_find(segment_t *segment, const char *directory,
     return APR_SUCCESS;
 }
 
-/* ---- prepare and truncate ------------------------------------------------ */
+/* ---- prepare and truncate ---------------------------------------------- */
 
 apr_status_t segment_prepare(segment_t *segment, const char *directory,
                              lock_t *lock)
@@ -238,8 +237,8 @@ apr_status_t segment_truncate(segment_t *segment, const char *directory,
     if (status == APR_SUCCESS)
         status = segment_write_indexes(segment, directory, lock);
     if (status == APR_SUCCESS)
-        status = segment_index_truncate(segment, directory, lock, position,
-                                        next);
+        status =
+            segment_index_truncate(segment, directory, lock, position, next);
     if (status == APR_SUCCESS)
         status = fs_truncate(segment->file, position);
     if (status != APR_SUCCESS)
@@ -266,7 +265,7 @@ apr_status_t segment_trim(segment_t *segment, const char *directory)
     return status;
 }
 
-/* ---- names --------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------- */
 
 static const char *const suffixes[] = {".index", ".timeindex", ".txnindex",
                                        ".log"};

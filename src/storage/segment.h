@@ -31,7 +31,7 @@
 #include "record/batch.h"
 #include "storage/read_range.h"
 
-/* ---- the cache of open files -------------------------------------------- */
+/* ---- the cache of open files ------------------------------------------- */
 
 typedef struct segment_cache_t segment_cache_t;
 
@@ -45,15 +45,15 @@ void segment_cache_sweep(segment_cache_t *cache);
 /* A loaded index grew by BYTES. Any thread. */
 void segment_cache_account(segment_cache_t *cache, int64_t bytes);
 
-/* ---- a segment ---------------------------------------------------------- */
+/* ---- a segment --------------------------------------------------------- */
 
 #define SEGMENT_INDEX_ENTRY 8
-#define SEGMENT_TIME_ENTRY 12
-#define SEGMENT_PENDING 128
-#define SEGMENT_HINTS 8
+#define SEGMENT_TIME_ENTRY  12
+#define SEGMENT_PENDING     128
+#define SEGMENT_HINTS       8
 
 typedef struct {
-    uint32_t offset;       /* relative to the base offset */
+    uint32_t offset; /* relative to the base offset */
     uint32_t position;
 } segment_entry_t;
 
@@ -70,7 +70,8 @@ typedef struct {
     segment_time_t time[SEGMENT_PENDING];
 } segment_pending_t;
 
-/* The first batch whose last offset is at or above OFFSET begins at POSITION. */
+/* The first batch whose last offset is at or above OFFSET begins at POSITION.
+ */
 typedef struct {
     int64_t offset;
     int64_t position;
@@ -86,28 +87,28 @@ typedef struct {
 } segment_index_t;
 
 struct segment_t {
-    apr_uint32_t references;   /* atomic */
-    apr_uint32_t pins;         /* atomic; SEGMENT_CLOSED while it has no file */
+    apr_uint32_t references; /* atomic */
+    apr_uint32_t pins;       /* atomic; SEGMENT_CLOSED while it has no file */
     segment_cache_t *cache;
-    segment_t *newer, *older;  /* the cache's ring; the cache's mutex */
-    fs_file_t *file;           /* while pinned */
-    segment_index_t *index;    /* while pinned, and under the log's lock */
-    int64_t base_offset;       /* never changes */
-    int64_t next_offset;       /* last offset + 1; the base when empty */
-    int64_t size;              /* bytes of whole batches */
-    int64_t created;           /* ms */
-    int64_t first_timestamp;   /* first batch's largest, -1 none; ready */
-    int64_t max_timestamp;     /* -1 none */
+    segment_t *newer, *older;     /* the cache's ring; the cache's mutex */
+    fs_file_t *file;              /* while pinned */
+    segment_index_t *index;       /* while pinned, and under the log's lock */
+    int64_t base_offset;          /* never changes */
+    int64_t next_offset;          /* last offset + 1; the base when empty */
+    int64_t size;                 /* bytes of whole batches */
+    int64_t created;              /* ms */
+    int64_t first_timestamp;      /* first batch's largest, -1 none; ready */
+    int64_t max_timestamp;        /* -1 none */
     int64_t max_timestamp_offset; /* last offset of the batch that has it */
-    segment_time_t last_time;  /* last time index entry; timestamp -1: none */
+    segment_time_t last_time; /* last time index entry; timestamp -1: none */
     segment_pending_t *pending;
-    uint32_t entries_on_disk;  /* ready */
-    uint32_t times_on_disk;    /* ready */
-    uint32_t since_entry;      /* bytes of batches since the last entry */
-    uint32_t largest_batch;    /* UINT32_MAX: not known */
-    apr_uint32_t touched;      /* used since the cache looked last */
-    unsigned ready : 1;        /* index sizes and timestamps are known */
-    apr_uint32_t unsynced;     /* atomic: index files hold what is not flushed */
+    uint32_t entries_on_disk; /* ready */
+    uint32_t times_on_disk;   /* ready */
+    uint32_t since_entry;     /* bytes of batches since the last entry */
+    uint32_t largest_batch;   /* UINT32_MAX: not known */
+    apr_uint32_t touched;     /* used since the cache looked last */
+    unsigned ready : 1;       /* index sizes and timestamps are known */
+    apr_uint32_t unsynced;    /* atomic: index files hold what is not flushed */
 };
 
 /* The names of a segment's files. BUFFER has room for SEGMENT_PATH bytes. */
@@ -173,8 +174,8 @@ apr_status_t segment_sync_indexes(segment_t *segment, const char *directory);
  * Sets *POSITION to the first byte of the first batch whose last offset is at
  * or above OFFSET, or to LIMIT when there is none below it. LIMIT is the
  * segment's size as the caller saw it, NEXT the next offset that went with it.
- * *BATCH_SIZE becomes that batch's size, or 0 when it was not needed to read it. The
- * segment is pinned, LOCK not held.
+ * *BATCH_SIZE becomes that batch's size, or 0 when it was not needed to read
+ * it. The segment is pinned, LOCK not held.
  */
 apr_status_t segment_find(segment_t *segment, const char *directory,
                           lock_t *lock, int64_t offset, int64_t limit,
@@ -186,7 +187,8 @@ apr_status_t segment_find(segment_t *segment, const char *directory,
 apr_status_t segment_read_header(segment_t *segment, int64_t position,
                                  int64_t limit, record_batch_t *batch);
 
-/* Remembers a batch boundary for readers that go on there. Lock held, pinned. */
+/* Remembers a batch boundary for readers that go on there. Lock held, pinned.
+ */
 void segment_hint(segment_t *segment, int64_t offset, int64_t position);
 
 /*
@@ -204,13 +206,13 @@ apr_status_t segment_max_timestamp(segment_t *segment, const char *directory,
                                    lock_t *lock, int64_t *timestamp,
                                    int64_t *offset);
 
-/* Cuts .log and indexes at POSITION, the first byte of a batch; NEXT becomes the
- * next offset. The caller keeps appends away; pinned. */
+/* Cuts .log and indexes at POSITION, the first byte of a batch; NEXT becomes
+ * the next offset. The caller keeps appends away; pinned. */
 apr_status_t segment_truncate(segment_t *segment, const char *directory,
                               lock_t *lock, int64_t position, int64_t next);
 
-/* Renames .log and indexes by putting SUFFIX behind (or taking it away). Files that
- * are not there are no error, except the .log. */
+/* Renames .log and indexes by putting SUFFIX behind (or taking it away). Files
+ * that are not there are no error, except the .log. */
 apr_status_t segment_rename(const char *directory, int64_t base_offset,
                             const char *old_suffix, const char *new_suffix);
 apr_status_t segment_remove(const char *directory, int64_t base_offset,

@@ -47,7 +47,7 @@ int segment_cache_open_files(segment_cache_t *cache)
     return open;
 }
 
-/* ---- the ring; the mutex is held ---------------------------------------- */
+/* ---- the ring; the mutex is held --------------------------------------- */
 
 static void ring_insert(segment_cache_t *cache, segment_t *segment)
 {
@@ -145,7 +145,7 @@ void segment_cache_sweep(segment_cache_t *cache)
     apr_thread_mutex_unlock(cache->mutex);
 }
 
-/* ---- pins --------------------------------------------------------------- */
+/* ---- pins -------------------------------------------------------------- */
 
 int segment_try_pin(segment_t *segment)
 {
@@ -177,9 +177,8 @@ static apr_status_t open_and_pin(segment_t *segment, const char *directory,
         make_room(cache);
         segment_path(path, directory, segment->base_offset, ".log");
         segment->index = calloc(1, sizeof(*segment->index));
-        status = segment->index == NULL
-                     ? APR_ENOMEM
-                     : fs_open(&segment->file, path, flags);
+        status = segment->index == NULL ? APR_ENOMEM
+                                        : fs_open(&segment->file, path, flags);
         if (status == APR_SUCCESS) {
             ring_insert(cache, segment);
             apr_atomic_set32(&segment->touched, 1);
@@ -203,8 +202,8 @@ apr_status_t segment_pin(segment_t *segment, const char *directory)
 apr_status_t segment_create_file(segment_t *segment, const char *directory,
                                  int64_t preallocate)
 {
-    apr_status_t status = open_and_pin(segment, directory,
-                                       FS_WRITABLE | FS_CREATE);
+    apr_status_t status =
+        open_and_pin(segment, directory, FS_WRITABLE | FS_CREATE);
 
     if (status != APR_SUCCESS || preallocate <= 0)
         return status;
@@ -223,7 +222,7 @@ void segment_unpin(segment_t *segment)
     TAKHIN_ASSERT(pins != 0 && pins != SEGMENT_CLOSED);
 }
 
-/* ---- references --------------------------------------------------------- */
+/* ---- references -------------------------------------------------------- */
 
 segment_t *segment_create(segment_cache_t *cache, int64_t base_offset,
                           int64_t next_offset, int64_t size, int64_t now_ms)

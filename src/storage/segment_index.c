@@ -14,7 +14,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-/* ---- entries in their files ---------------------------------------------- */
+/* ---- entries in their files -------------------------------------------- */
 
 static void put_entry(uint8_t *p, const segment_entry_t *entry)
 {
@@ -99,8 +99,8 @@ static apr_status_t read_index(const segment_t *segment, const char *directory,
 {
     fs_file_t *file;
     apr_off_t size = 0;
-    apr_status_t status = open_index(&file, segment, directory, suffix,
-                                     FS_READ_ONLY);
+    apr_status_t status =
+        open_index(&file, segment, directory, suffix, FS_READ_ONLY);
 
     *data = NULL;
     *length = 0;
@@ -111,9 +111,9 @@ static apr_status_t read_index(const segment_t *segment, const char *directory,
     status = fs_size(file, &size);
     if (status == APR_SUCCESS && size > 0) {
         *data = malloc((apr_size_t)size);
-        status = *data == NULL ? APR_ENOMEM
-                               : fs_read_at(file, 0, *data, (apr_size_t)size,
-                                            length);
+        status = *data == NULL
+                     ? APR_ENOMEM
+                     : fs_read_at(file, 0, *data, (apr_size_t)size, length);
         if (status == APR_EOF)
             status = APR_SUCCESS;
     }
@@ -126,7 +126,7 @@ static apr_status_t read_index(const segment_t *segment, const char *directory,
     return status;
 }
 
-/* ---- entries in memory --------------------------------------------------- */
+/* ---- entries in memory ------------------------------------------------- */
 
 uint32_t segment_index_entries(const segment_t *segment)
 {
@@ -158,14 +158,13 @@ static int remember_entry(segment_t *segment, segment_entry_t entry)
 
     if (index->count == index->room) {
         uint32_t room = index->room == 0 ? 64 : index->room * 2;
-        segment_entry_t *entries = realloc(index->entries,
-                                           room * sizeof(*entries));
+        segment_entry_t *entries =
+            realloc(index->entries, room * sizeof(*entries));
 
         if (entries == NULL)
             return 0;
-        segment_cache_account(segment->cache,
-                              (int64_t)(room - index->room) *
-                                  (int64_t)sizeof(*entries));
+        segment_cache_account(segment->cache, (int64_t)(room - index->room) *
+                                                  (int64_t)sizeof(*entries));
         index->entries = entries;
         index->room = room;
     }
@@ -173,15 +172,14 @@ static int remember_entry(segment_t *segment, segment_entry_t entry)
     return 1;
 }
 
-int segment_index_add(segment_t *segment, int64_t last_offset,
-                      int64_t position)
+int segment_index_add(segment_t *segment, int64_t last_offset, int64_t position)
 {
     segment_pending_t *pending = segment->pending;
     segment_entry_t entry = {(uint32_t)(last_offset - segment->base_offset),
                              (uint32_t)position};
-    segment_time_t time = {segment->max_timestamp,
-                           (uint32_t)(segment->max_timestamp_offset -
-                                      segment->base_offset)};
+    segment_time_t time = {
+        segment->max_timestamp,
+        (uint32_t)(segment->max_timestamp_offset - segment->base_offset)};
 
     if (pending == NULL) {
         pending = segment->pending = malloc(sizeof(*pending));
@@ -251,8 +249,8 @@ apr_status_t segment_index_load(segment_t *segment, const char *directory,
     }
 }
 
-int segment_index_floor(const segment_t *segment, int64_t offset,
-                        int64_t limit, int64_t *start, int64_t *stop)
+int segment_index_floor(const segment_t *segment, int64_t offset, int64_t limit,
+                        int64_t *start, int64_t *stop)
 {
     const segment_index_t *index = segment->index;
     int64_t relative = offset - segment->base_offset;
@@ -276,18 +274,17 @@ int segment_index_floor(const segment_t *segment, int64_t offset,
     return (int64_t)index->entries[low - 1].offset == relative;
 }
 
-/* ---- to the files -------------------------------------------------------- */
+/* ---- to the files ------------------------------------------------------ */
 
-static apr_status_t append_to_index(segment_t *segment,
-                                    const char *directory, const char *suffix,
-                                    apr_off_t offset, const uint8_t *data,
-                                    apr_size_t length)
+static apr_status_t append_to_index(segment_t *segment, const char *directory,
+                                    const char *suffix, apr_off_t offset,
+                                    const uint8_t *data, apr_size_t length)
 {
     fs_file_t *file;
     apr_status_t status, closed;
 
-    status = open_index(&file, segment, directory, suffix,
-                        FS_WRITABLE | FS_CREATE);
+    status =
+        open_index(&file, segment, directory, suffix, FS_WRITABLE | FS_CREATE);
     if (status != APR_SUCCESS)
         return status;
     if (length > 0) {
@@ -301,8 +298,8 @@ static apr_status_t append_to_index(segment_t *segment,
 apr_status_t segment_index_create_files(segment_t *segment,
                                         const char *directory)
 {
-    apr_status_t status = append_to_index(segment, directory, ".index", 0,
-                                          NULL, 0);
+    apr_status_t status =
+        append_to_index(segment, directory, ".index", 0, NULL, 0);
 
     if (status != APR_SUCCESS)
         return status;
@@ -380,10 +377,10 @@ apr_status_t segment_finish(segment_t *segment, const char *directory,
         return status;
     bytes_put_i64(data, last.timestamp);
     bytes_put_u32(data + 8, last.offset);
-    status = append_to_index(
-        segment, directory, ".timeindex",
-        (apr_off_t)segment->times_on_disk * SEGMENT_TIME_ENTRY, data,
-        sizeof(data));
+    status =
+        append_to_index(segment, directory, ".timeindex",
+                        (apr_off_t)segment->times_on_disk * SEGMENT_TIME_ENTRY,
+                        data, sizeof(data));
     if (status != APR_SUCCESS)
         return status;
     lock_enter(lock);
@@ -397,8 +394,8 @@ static apr_status_t sync_index(segment_t *segment, const char *directory,
                                const char *suffix)
 {
     fs_file_t *file;
-    apr_status_t status = open_index(&file, segment, directory, suffix,
-                                     FS_WRITABLE);
+    apr_status_t status =
+        open_index(&file, segment, directory, suffix, FS_WRITABLE);
     apr_status_t closed;
 
     if (APR_STATUS_IS_ENOENT(status))
@@ -422,7 +419,7 @@ apr_status_t segment_sync_indexes(segment_t *segment, const char *directory)
     return sync_index(segment, directory, ".timeindex");
 }
 
-/* ---- from the files ------------------------------------------------------ */
+/* ---- from the files ---------------------------------------------------- */
 
 /* Cuts the file SUFFIX at LENGTH when it is longer. */
 static apr_status_t cut_index(const segment_t *segment, const char *directory,
@@ -430,8 +427,8 @@ static apr_status_t cut_index(const segment_t *segment, const char *directory,
 {
     fs_file_t *file;
     apr_off_t size;
-    apr_status_t status = open_index(&file, segment, directory, suffix,
-                                     FS_WRITABLE | FS_CREATE);
+    apr_status_t status =
+        open_index(&file, segment, directory, suffix, FS_WRITABLE | FS_CREATE);
 
     if (status != APR_SUCCESS)
         return status;
@@ -530,8 +527,8 @@ apr_status_t segment_index_before(segment_t *segment, const char *directory,
     uint8_t *data;
     apr_size_t length;
     uint32_t count, i;
-    apr_status_t status = read_index(segment, directory, ".index", &data,
-                                     &length);
+    apr_status_t status =
+        read_index(segment, directory, ".index", &data, &length);
 
     *offset = segment->base_offset;
     *position = 0;
@@ -550,7 +547,7 @@ apr_status_t segment_index_before(segment_t *segment, const char *directory,
     return APR_SUCCESS;
 }
 
-/* ---- by time ------------------------------------------------------------- */
+/* ---- by time ----------------------------------------------------------- */
 
 /* The last entry of the time index at or below TIMESTAMP, by binary search in
  * the file. Zeros at its end count as above everything. */
@@ -560,8 +557,8 @@ static apr_status_t time_floor(const segment_t *segment, const char *directory,
     fs_file_t *file;
     apr_off_t size = 0;
     int64_t low = 0, high;
-    apr_status_t status = open_index(&file, segment, directory, ".timeindex",
-                                     FS_READ_ONLY);
+    apr_status_t status =
+        open_index(&file, segment, directory, ".timeindex", FS_READ_ONLY);
 
     found->timestamp = -1;
     found->offset = 0;

@@ -9,8 +9,8 @@
 #include "storage/segment.h"
 
 /* Adds the entries of the batch with LAST_OFFSET at POSITION, the time entry
- * from the segment's largest timestamp. 1 when there is no room for another. The
- * lock is held. */
+ * from the segment's largest timestamp. 1 when there is no room for another.
+ * The lock is held. */
 int segment_index_add(segment_t *segment, int64_t last_offset,
                       int64_t position);
 
@@ -25,8 +25,8 @@ apr_status_t segment_index_load(segment_t *segment, const char *directory,
 /* Where to start to walk for OFFSET (*START) and by when it was met (*STOP,
  * left alone when the index does not say). 1 when *START is the batch itself.
  * The lock is held. */
-int segment_index_floor(const segment_t *segment, int64_t offset,
-                        int64_t limit, int64_t *start, int64_t *stop);
+int segment_index_floor(const segment_t *segment, int64_t offset, int64_t limit,
+                        int64_t *start, int64_t *stop);
 
 /* segment_prepare's part: counts the entries that make sense and cuts the
  * files there; the last time entry becomes the largest timestamp. */

@@ -19,17 +19,17 @@
 #include "base/logger.h"
 
 struct topic_t {
-    volatile apr_uint32_t references;   /* atomic */
+    volatile apr_uint32_t references; /* atomic */
     topics_t *topics;
-    topic_t *next_name, *next_id;       /* hash chains; the registry's lock */
+    topic_t *next_name, *next_id; /* hash chains; the registry's lock */
     uint32_t name_hash;
     wire_uuid_t id;
-    partition_t **partitions;           /* the registry's lock; an entry is
-                                           NULL when its log is offline */
+    partition_t **partitions; /* the registry's lock; an entry is
+                                 NULL when its log is offline */
     int32_t count;
     int32_t room;
-    log_config_t config;                /* the registry's lock */
-    unsigned listed : 1;                /* the registry's lock */
+    log_config_t config; /* the registry's lock */
+    unsigned listed : 1; /* the registry's lock */
     apr_size_t name_length;
     char name[];
 };
@@ -38,14 +38,14 @@ struct topics_t {
     topics_options_t options;
     apr_pool_t *pool;
     apr_thread_rwlock_t *lock;
-    apr_thread_mutex_t *change;         /* one change at a time */
-    topic_t **by_name;                  /* chained, a power of two */
+    apr_thread_mutex_t *change; /* one change at a time */
+    topic_t **by_name;          /* chained, a power of two */
     topic_t **by_id;
     uint32_t room;
     uint32_t count;
 };
 
-/* ---- the tables; the registry's lock is held ------------------------------------ */
+/* ---- the tables; the registry's lock is held --------------------------- */
 
 static uint32_t hash_name(const char *name, apr_size_t length)
 {
@@ -141,7 +141,7 @@ static void unlink_topic(topics_t *topics, topic_t *topic)
     topics->count--;
 }
 
-/* ---- look-ups -------------------------------------------------------------------- */
+/* ---- look-ups ---------------------------------------------------------- */
 
 /* TOPIC is listed, or NULL; the lock is held. */
 static apr_status_t take_partition(const topic_t *topic, int32_t index,
@@ -166,8 +166,8 @@ apr_status_t topics_find(topics_t *topics, const char *name,
     apr_status_t status;
 
     apr_thread_rwlock_rdlock(topics->lock);
-    status = take_partition(find_name(topics, name, name_length), index,
-                            partition);
+    status =
+        take_partition(find_name(topics, name, name_length), index, partition);
     apr_thread_rwlock_unlock(topics->lock);
     return status;
 }
@@ -224,7 +224,7 @@ apr_status_t topics_all(topics_t *topics, topic_t ***all, int *count,
     return APR_SUCCESS;
 }
 
-/* ---- a topic ------------------------------------------------------------------------ */
+/* ---- a topic ----------------------------------------------------------- */
 
 void topic_retain(topic_t *topic)
 {
@@ -318,7 +318,7 @@ static topic_t *make_topic(topics_t *topics, const topic_spec_t *spec)
     return topic;
 }
 
-/* ---- partitions ------------------------------------------------------------------------ */
+/* ---- partitions -------------------------------------------------------- */
 
 /* The directory in which NAME lies, or NULL. */
 static log_dir_t *dir_with(const topics_t *topics, const char *name)
@@ -343,8 +343,8 @@ static log_dir_t *emptiest_dir(const topics_t *topics)
     int i;
 
     if (topics->options.dir_count == 1)
-        return log_dir_online(topics->options.dirs[0])
-                   ? topics->options.dirs[0] : NULL;
+        return log_dir_online(topics->options.dirs[0]) ? topics->options.dirs[0]
+                                                       : NULL;
     for (i = 0; i < topics->options.dir_count; i++) {
         log_dir_t *dir = topics->options.dirs[i];
 
@@ -409,7 +409,7 @@ static apr_status_t open_partitions(topics_t *topics, topic_t *topic,
     return APR_SUCCESS;
 }
 
-/* ---- changes ------------------------------------------------------------------------------ */
+/* ---- changes ----------------------------------------------------------- */
 
 apr_status_t topics_create(topics_t **topics, const topics_options_t *options,
                            apr_pool_t *pool)
@@ -418,9 +418,9 @@ apr_status_t topics_create(topics_t **topics, const topics_options_t *options,
     apr_status_t status;
 
     made->options = *options;
-    made->options.dirs = apr_pmemdup(pool, options->dirs,
-                                     sizeof(*options->dirs) *
-                                         (apr_size_t)options->dir_count);
+    made->options.dirs =
+        apr_pmemdup(pool, options->dirs,
+                    sizeof(*options->dirs) * (apr_size_t)options->dir_count);
     made->pool = pool;
     made->room = 64;
     made->by_name = calloc(made->room, sizeof(*made->by_name));
@@ -524,7 +524,8 @@ apr_status_t topics_grow(topics_t *topics, const char *name, int32_t total)
     return status;
 }
 
-/* Takes TOPIC and its partitions out; *PARTITIONS and *COUNT are the caller's. */
+/* Takes TOPIC and its partitions out; *PARTITIONS and *COUNT are the caller's.
+ */
 static void take_out(topics_t *topics, topic_t *topic,
                      partition_t ***partitions, int32_t *count)
 {
@@ -619,16 +620,16 @@ apr_status_t topics_close(topics_t *topics)
     return result;
 }
 
-/* ---- load ------------------------------------------------------------------------------------ */
+/* ---- load -------------------------------------------------------------- */
 
 typedef struct {
     topics_t *topics;
     topic_t **made;
     int count;
     apr_thread_mutex_t *mutex;
-    int topic;                 /* the next one to open; mutex */
+    int topic; /* the next one to open; mutex */
     int32_t partition;
-    int64_t failed;            /* mutex */
+    int64_t failed; /* mutex */
 } load_t;
 
 static int next_to_load(load_t *load, topic_t **topic, int32_t *index)
@@ -683,8 +684,8 @@ static void load_all(load_t *load, int threads, apr_pool_t *pool)
     int i, count = 0;
 
     for (i = 0; i < threads && i < LOAD_THREADS; i++)
-        if (apr_thread_create(&started[count], NULL, load_thread, load,
-                              pool) == APR_SUCCESS)
+        if (apr_thread_create(&started[count], NULL, load_thread, load, pool) ==
+            APR_SUCCESS)
             count++;
     if (count == 0)
         load_thread(NULL, load);
@@ -709,18 +710,19 @@ static void name_strays(topics_t *topics, apr_pool_t *pool)
             continue; /* the usual case, and the cheap one */
         for (j = 0; j < count; j++) {
             const char *dash = strrchr(names[j], '-');
-            const topic_t *topic = find_name(topics, names[j],
-                                             (apr_size_t)(dash - names[j]));
+            const topic_t *topic =
+                find_name(topics, names[j], (apr_size_t)(dash - names[j]));
 
             if (topic == NULL || atoi(dash + 1) >= topic->count)
-                LOG_WARN(storage, "%s/%s belongs to no topic and is left "
-                         "alone", log_dir_path(dir), names[j]);
+                LOG_WARN(storage,
+                         "%s/%s belongs to no topic and is left "
+                         "alone",
+                         log_dir_path(dir), names[j]);
         }
     }
 }
 
-apr_status_t topics_load(topics_t *topics, const topic_spec_t *specs,
-                         int count)
+apr_status_t topics_load(topics_t *topics, const topic_spec_t *specs, int count)
 {
     load_t load = {topics, NULL, 0, NULL, 0, 0, 0};
     apr_pool_t *pool;
@@ -731,8 +733,8 @@ apr_status_t topics_load(topics_t *topics, const topic_spec_t *specs,
         return status;
     apr_thread_mutex_lock(topics->change);
     load.made = apr_palloc(pool, sizeof(*load.made) * (apr_size_t)(count + 1));
-    status = apr_thread_mutex_create(&load.mutex, APR_THREAD_MUTEX_DEFAULT,
-                                     pool);
+    status =
+        apr_thread_mutex_create(&load.mutex, APR_THREAD_MUTEX_DEFAULT, pool);
     for (i = 0; i < count && status == APR_SUCCESS; i++) {
         load.made[i] = make_topic(topics, &specs[i]);
         if (load.made[i] == NULL)
@@ -741,8 +743,9 @@ apr_status_t topics_load(topics_t *topics, const topic_spec_t *specs,
             load.count++;
     }
     if (status == APR_SUCCESS)
-        load_all(&load, topics->options.recovery_threads *
-                            topics->options.dir_count, pool);
+        load_all(&load,
+                 topics->options.recovery_threads * topics->options.dir_count,
+                 pool);
     for (i = 0; i < load.count; i++) {
         load.made[i]->count = load.made[i]->room;
         if (status == APR_SUCCESS)

@@ -13,9 +13,10 @@
 
 typedef struct topics_t topics_t;
 
-/* ---- look-ups; any thread ---------------------------------------------------- */
+/* ---- look-ups; any thread ---------------------------------------------- */
 
-/* Sets *PARTITION (retained) or returns TAKHIN_EUNKNOWN_TOPIC (or _PARTITION). */
+/* Sets *PARTITION (retained) or returns TAKHIN_EUNKNOWN_TOPIC (or _PARTITION).
+ */
 apr_status_t topics_find(topics_t *topics, const char *name,
                          apr_size_t name_length, int32_t index,
                          partition_t **partition);
@@ -48,15 +49,15 @@ apr_status_t topic_read_range(topic_t *topic, int32_t index, int64_t offset,
 apr_status_t topics_all(topics_t *topics, topic_t ***all, int *count,
                         apr_pool_t *pool);
 
-/* ---- changes ------------------------------------------------------------------- */
+/* ---- changes ----------------------------------------------------------- */
 /* Any thread that may block; changes wait for each other, look-ups do not wait
  * for their I/O. */
 
 typedef struct {
-    log_dir_t *const *dirs;    /* log.dirs, open */
+    log_dir_t *const *dirs; /* log.dirs, open */
     int dir_count;
-    int32_t replica;           /* this broker's id */
-    int recovery_threads;      /* for topics_load, for each directory */
+    int32_t replica;      /* this broker's id */
+    int recovery_threads; /* for topics_load, for each directory */
 } topics_options_t;
 
 /* POOL is the broker's: it outlives everything here. */

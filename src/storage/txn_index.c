@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A segment's .txnindex: the aborted transactions whose marker lies in it, 34
- * bytes each: version 0 (16 bit), producer id, first offset, last offset, last stable
- * offset. There are few, so the file is opened for each use.
+ * bytes each: version 0 (16 bit), producer id, first offset, last offset, last
+ * stable offset. There are few, so the file is opened for each use.
  */
 #include "storage/log_private.h"
 
@@ -34,8 +34,8 @@ apr_status_t txn_index_append(const char *directory, int64_t base_offset,
     bytes_put_i64(entry + 26, txn->last_stable_offset);
     status = fs_size(file, &size);
     if (status == APR_SUCCESS) /* behind the last whole entry */
-        status = fs_write_at(file, size - size % TXN_ENTRY, entry,
-                             sizeof(entry));
+        status =
+            fs_write_at(file, size - size % TXN_ENTRY, entry, sizeof(entry));
     closed = fs_close(file);
     return status == APR_SUCCESS ? closed : status;
 }
@@ -89,8 +89,8 @@ apr_status_t txn_index_truncate(const char *directory, int64_t base_offset,
     truncate_t truncate = {offset, 0};
     char path[SEGMENT_PATH];
     fs_file_t *file;
-    apr_status_t status = txn_index_each(directory, base_offset, below,
-                                         &truncate);
+    apr_status_t status =
+        txn_index_each(directory, base_offset, below, &truncate);
 
     if (status != APR_SUCCESS && status != TAKHIN_ECORRUPT)
         return status;

@@ -104,8 +104,8 @@ static void a_tree_is_made_listed_and_removed(void)
     UNIT_OK(fs_mkdir(apr_pstrcat(unit_pool(), top, "/b/c", NULL)));
     UNIT_OK(fs_mkdir(top)); /* it is there: no error */
     UNIT_OK(fs_write_whole(apr_pstrcat(unit_pool(), top, "/f", NULL), "x", 1));
-    UNIT_OK(fs_write_whole(apr_pstrcat(unit_pool(), top, "/b/g", NULL), "x",
-                           1));
+    UNIT_OK(
+        fs_write_whole(apr_pstrcat(unit_pool(), top, "/b/g", NULL), "x", 1));
     UNIT_OK(fs_list(top, count_each, counts));
     CU_ASSERT_EQUAL(counts[0], 1);
     CU_ASSERT_EQUAL(counts[1], 1);

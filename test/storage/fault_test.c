@@ -17,13 +17,13 @@ static void begin(void)
     UNIT_OK(log_open(&log_, dir, "topic-0", NULL, &config, 0));
 }
 
-/* ---- what the disk does ---------------------------------------------------------- */
+/* ---- what the disk does ------------------------------------------------ */
 
 typedef struct {
     fs_op_t op;
-    int after;             /* so many calls are let through */
-    int times;             /* and so many then fail; -1 all */
-    apr_status_t status;   /* with this; APR_SUCCESS: they are short */
+    int after;           /* so many calls are let through */
+    int times;           /* and so many then fail; -1 all */
+    apr_status_t status; /* with this; APR_SUCCESS: they are short */
     int calls;
 } fault_t;
 
@@ -66,7 +66,7 @@ static apr_status_t append_one(void)
     return append_spec(log_, &spec, &result);
 }
 
-/* ---- and what becomes of it --------------------------------------------------------- */
+/* ---- and what becomes of it -------------------------------------------- */
 
 static void short_transfers_are_repeated(void)
 {
@@ -198,11 +198,11 @@ static apr_status_t copy_file(void *baton, const char *name,
     apr_size_t length;
 
     (void)type;
-    UNIT_OK(fs_read_whole(apr_pstrcat(unit_pool(), path, "/topic-0/", name,
-                                      NULL),
-                          1 << 20, &data, &length, unit_pool()));
-    return fs_write_whole(apr_pstrcat(unit_pool(), baton, "/topic-0/", name,
-                                      NULL), data, length);
+    UNIT_OK(
+        fs_read_whole(apr_pstrcat(unit_pool(), path, "/topic-0/", name, NULL),
+                      1 << 20, &data, &length, unit_pool()));
+    return fs_write_whole(
+        apr_pstrcat(unit_pool(), baton, "/topic-0/", name, NULL), data, length);
 }
 
 /* Whatever byte the kill came at, all whole batches before it are there. */
@@ -248,10 +248,11 @@ static void a_log_cut_anywhere_recovers(void)
     }
 }
 
-/* Every call that opening makes fails once: an error, or a log that is whole. */
+/* Every call that opening makes fails once: an error, or a log that is whole.
+ */
 static void opening_survives_each_failing_call(void)
 {
-    static const fs_op_t ops[] = {FS_OPEN, FS_READ, FS_WRITE, FS_STAT,
+    static const fs_op_t ops[] = {FS_OPEN, FS_READ,   FS_WRITE,   FS_STAT,
                                   FS_LIST, FS_RENAME, FS_TRUNCATE};
     unsigned i;
     int after;

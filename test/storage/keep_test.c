@@ -47,12 +47,12 @@ static int log_files(void)
 {
     int count = 0;
 
-    UNIT_OK(fs_list(apr_pstrcat(unit_pool(), path, "/topic-0", NULL),
-                    count_log, &count));
+    UNIT_OK(fs_list(apr_pstrcat(unit_pool(), path, "/topic-0", NULL), count_log,
+                    &count));
     return count;
 }
 
-/* ---- at the start ------------------------------------------------------------- */
+/* ---- at the start ------------------------------------------------------ */
 
 static void old_segments_go_by_time(void)
 {
@@ -142,7 +142,7 @@ static void records_are_deleted_up_to_an_offset(void)
     end();
 }
 
-/* ---- at the end ------------------------------------------------------------------ */
+/* ---- at the end -------------------------------------------------------- */
 
 static void a_truncated_log_goes_on(void)
 {
@@ -172,7 +172,7 @@ static void a_truncated_log_goes_on(void)
     end();
 }
 
-/* ---- by time ------------------------------------------------------------------------ */
+/* ---- by time ----------------------------------------------------------- */
 
 static void look_up_times(void)
 {
@@ -227,7 +227,7 @@ static void the_largest_timestamp_need_not_be_the_last(void)
     end();
 }
 
-/* ---- by epoch ------------------------------------------------------------------------- */
+/* ---- by epoch ---------------------------------------------------------- */
 
 static void append_in_epoch(int32_t epoch)
 {
@@ -238,8 +238,8 @@ static void append_in_epoch(int32_t epoch)
     uint8_t *data = make_batch(&spec, &length);
 
     UNIT_OK(record_batch_parse(&batch, data, length));
-    UNIT_OK(log_append(log_, data, length, &batch, epoch, APPEND_CLIENT,
-                       &result));
+    UNIT_OK(
+        log_append(log_, data, length, &batch, epoch, APPEND_CLIENT, &result));
     free(data);
 }
 
@@ -283,7 +283,7 @@ static void epochs_end_where_the_next_began(void)
     end();
 }
 
-/* ---- handles ---------------------------------------------------------------------------- */
+/* ---- handles ----------------------------------------------------------- */
 
 static void few_files_are_open_at_once(void)
 {

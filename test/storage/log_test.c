@@ -185,8 +185,10 @@ static void a_torn_tail_is_cut(void)
     append_plain(log, 10, 3, 100);
     log_abandon(log);
     UNIT_OK(log_dir_close(dir, -2));
-    UNIT_OK(fs_open(&file, apr_pstrcat(unit_pool(), path,
-        "/topic-0/00000000000000000000.log", NULL), FS_WRITABLE));
+    UNIT_OK(fs_open(&file,
+                    apr_pstrcat(unit_pool(), path,
+                                "/topic-0/00000000000000000000.log", NULL),
+                    FS_WRITABLE));
     UNIT_OK(fs_size(file, &size));
     UNIT_OK(fs_truncate(file, size - 1));
     UNIT_OK(fs_close(file));
@@ -206,5 +208,4 @@ UNIT_MAIN(UNIT_TEST(what_was_appended_is_read),
           UNIT_TEST(a_range_spans_segments),
           UNIT_TEST(the_first_batch_is_whole_only_when_asked_for),
           UNIT_TEST(a_log_goes_on_after_a_clean_stop),
-          UNIT_TEST(a_log_goes_on_after_a_crash),
-          UNIT_TEST(a_torn_tail_is_cut))
+          UNIT_TEST(a_log_goes_on_after_a_crash), UNIT_TEST(a_torn_tail_is_cut))

@@ -140,7 +140,7 @@ static void a_topic_that_is_sent_may_be_deleted(void)
     end();
 }
 
-/* ---- waiters ------------------------------------------------------------------ */
+/* ---- waiters ----------------------------------------------------------- */
 
 typedef struct {
     apr_thread_mutex_t *mutex;
@@ -245,7 +245,7 @@ static void a_follower_in_sync_holds_the_high_watermark(void)
     end();
 }
 
-/* ---- many at once --------------------------------------------------------------- */
+/* ---- many at once ------------------------------------------------------ */
 
 #define WRITERS 4
 #define READERS 2

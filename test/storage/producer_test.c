@@ -132,8 +132,10 @@ static void a_spoilt_snapshot_is_passed_over(void)
     for (i = 0; i < 20; i++)
         UNIT_OK(produce(3, i * 2, 2, &result));
     end(1);
-    UNIT_OK(fs_write_whole(apr_pstrcat(unit_pool(), path, "/topic-0/"
-                                       "00000000000000000040.snapshot", NULL),
+    UNIT_OK(fs_write_whole(apr_pstrcat(unit_pool(), path,
+                                       "/topic-0/"
+                                       "00000000000000000040.snapshot",
+                                       NULL),
                            "spoilt", 6));
     open_log();
     UNIT_OK(produce(3, 38, 2, &result));
@@ -142,7 +144,7 @@ static void a_spoilt_snapshot_is_passed_over(void)
     end(1);
 }
 
-/* ---- transactions ---------------------------------------------------------- */
+/* ---- transactions ------------------------------------------------------ */
 
 static int64_t transact(int64_t producer, int32_t sequence)
 {

@@ -34,8 +34,7 @@ static void write_transactions(log_t *log)
         if (i >= 29)
             break; /* one stays open */
         marker = make_marker(spec.producer_id, 0, i % 2, &length);
-        UNIT_OK(append_bytes(log, marker, length, APPEND_COORDINATOR,
-                             &result));
+        UNIT_OK(append_bytes(log, marker, length, APPEND_COORDINATOR, &result));
         log_raise_high_watermark(log, result.last_offset + 1);
         free(marker);
     }
@@ -86,8 +85,9 @@ static void read_log(const char *name)
     UNIT_OK(log_producers(log, &producers, &count, unit_pool()));
     UNIT_OK(log_max_timestamp(log, &latest));
     printf("# %s start=%lld end=%lld stable=%lld bytes=%lld producers=%d "
-           "latest=%lld epoch=%d\n", name,
-           (long long)log_start_offset(log), (long long)log_end_offset(log),
+           "latest=%lld epoch=%d\n",
+           name, (long long)log_start_offset(log),
+           (long long)log_end_offset(log),
            (long long)log_last_stable_offset(log), (long long)log_size(log),
            count, (long long)latest.offset, log_latest_epoch(log));
     UNIT_OK(log_close(log));

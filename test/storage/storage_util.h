@@ -16,7 +16,7 @@
 #include "unit.h"
 
 typedef struct {
-    int64_t timestamp;         /* of the first record, then one ms more each */
+    int64_t timestamp; /* of the first record, then one ms more each */
     int records;
     int value_size;
     int64_t producer_id;
@@ -25,7 +25,10 @@ typedef struct {
     unsigned transactional : 1;
 } batch_spec_t;
 
-#define PLAIN_BATCH {1000, 1, 100, -1, -1, -1, 0}
+#define PLAIN_BATCH                 \
+    {                               \
+        1000, 1, 100, -1, -1, -1, 0 \
+    }
 
 static inline log_dir_t *open_dir(const char *path)
 {
@@ -113,8 +116,8 @@ static inline apr_status_t append_spec(log_t *log, const batch_spec_t *spec,
 {
     size_t length;
     uint8_t *data = make_batch(spec, &length);
-    apr_status_t status = append_bytes(log, data, length, APPEND_CLIENT,
-                                       result);
+    apr_status_t status =
+        append_bytes(log, data, length, APPEND_CLIENT, result);
 
     free(data);
     return status;
@@ -145,8 +148,8 @@ static inline int64_t range_base(const read_range_t *range)
     apr_off_t at = range->pieces[0].position;
     apr_size_t got = sizeof(header);
 
-    UNIT_OK(fs_os_pread(range->pieces[0].file, at, header, sizeof(header),
-                        &got));
+    UNIT_OK(
+        fs_os_pread(range->pieces[0].file, at, header, sizeof(header), &got));
     UNIT_OK(record_batch_parse(&batch, header, got));
     return batch.base_offset;
 }
@@ -160,8 +163,8 @@ static inline void check_all(log_t *log)
         uint8_t *data;
         apr_size_t length, at = 0;
 
-        UNIT_OK(log_read(log, offset, end, 100000, &data, &length,
-                         unit_pool()));
+        UNIT_OK(
+            log_read(log, offset, end, 100000, &data, &length, unit_pool()));
         if (length == 0) {
             CU_FAIL("nothing was read");
             return;
