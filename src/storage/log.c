@@ -464,6 +464,9 @@ static void plan_flush(log_t *log, flush_plan_t *plan)
     log->dirty_names = log->dirty_parent = 0;
     plan->to = plan->from;
     i = log_segment_at(log, plan->from);
+    /* A segment that was flushed and then rolled has new index entries. */
+    while (i > 0 && apr_atomic_read32(&log->segments[i - 1]->unsynced) != 0)
+        i--;
     for (i = i < 0 ? 0 : i;
          i < log->segment_count && plan->count < FLUSH_SEGMENTS; i++) {
         plan->segments[plan->count++] = log->segments[i];

@@ -202,7 +202,44 @@ static void a_torn_tail_is_cut(void)
     UNIT_OK(log_dir_close(dir, -1));
 }
 
-UNIT_MAIN(UNIT_TEST(what_was_appended_is_read),
+static int synced;
+
+static void count_syncs(void *baton, const fs_call_t *call)
+{
+    const char *suffix = baton;
+    size_t length = strlen(call->path);
+
+    if (call->op == FS_SYNC && length > strlen(suffix) &&
+        strcmp(call->path + length - strlen(suffix), suffix) == 0)
+        synced++;
+}
+
+static void a_rolled_segments_indexes_are_flushed(void)
+{
+    static const fs_hooks_t hooks = {(void *)"00000000000000000000.timeindex",
+                                     NULL, count_syncs};
+    log_dir_t *dir = open_dir(unit_tmpdir());
+    log_config_t config;
+    log_t *log;
+
+    log_config_init(&config);
+    config.segment_bytes = 3000;
+    log = fresh_log(dir, &config);
+    append_plain(log, 3, 1, 900);
+    UNIT_OK(log_flush(log));
+    append_plain(log, 1, 1, 900); /* rolls: only indexes are not flushed */
+    synced = 0;
+    fs_hooks = &hooks;
+    UNIT_OK(log_flush(log));
+    UNIT_OK(log_flush(log));
+    fs_hooks = NULL;
+    CU_ASSERT_EQUAL(synced, 1);
+    UNIT_OK(log_close(log));
+    UNIT_OK(log_dir_close(dir, -1));
+}
+
+UNIT_MAIN(UNIT_TEST(a_rolled_segments_indexes_are_flushed),
+          UNIT_TEST(what_was_appended_is_read),
           UNIT_TEST(every_offset_is_found),
           UNIT_TEST(a_range_ends_at_its_upper_bound),
           UNIT_TEST(a_range_spans_segments),
