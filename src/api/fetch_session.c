@@ -72,18 +72,6 @@ struct fetch_sessions_t {
     int slots;
 };
 
-apr_status_t fetch_sessions_create(fetch_sessions_t **sessions, int slots,
-                                   apr_pool_t *pool)
-{
-    fetch_sessions_t *s = apr_pcalloc(pool, sizeof *s);
-
-    s->slots = slots;
-    s->by_id = apr_hash_make(pool);
-    APR_RING_INIT(&s->by_use, fetch_session_t, link);
-    *sessions = s;
-    return apr_thread_mutex_create(&s->mutex, APR_THREAD_MUTEX_DEFAULT, pool);
-}
-
 static void key_make(partition_key_t *key, const wire_string_t *topic,
                      const wire_uuid_t *id, int32_t partition, int uses_ids)
 {
@@ -204,6 +192,29 @@ static void cache_remove(fetch_sessions_t *sessions, fetch_session_t *session)
     APR_RING_REMOVE(session, link);
     sessions->count--;
     session_release(session);
+}
+
+/* The pool is gone, and with it whoever could use a session. */
+static apr_status_t cache_clear(void *baton)
+{
+    fetch_sessions_t *sessions = baton;
+
+    while (!APR_RING_EMPTY(&sessions->by_use, fetch_session_t, link))
+        cache_remove(sessions, APR_RING_FIRST(&sessions->by_use));
+    return APR_SUCCESS;
+}
+
+apr_status_t fetch_sessions_create(fetch_sessions_t **sessions, int slots,
+                                   apr_pool_t *pool)
+{
+    fetch_sessions_t *s = apr_pcalloc(pool, sizeof *s);
+
+    s->slots = slots;
+    s->by_id = apr_hash_make(pool);
+    APR_RING_INIT(&s->by_use, fetch_session_t, link);
+    apr_pool_cleanup_register(pool, s, cache_clear, apr_pool_cleanup_null);
+    *sessions = s;
+    return apr_thread_mutex_create(&s->mutex, APR_THREAD_MUTEX_DEFAULT, pool);
 }
 
 /* Makes room for one session; 0 when all are in use. */

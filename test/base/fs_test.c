@@ -133,6 +133,8 @@ static int other_process(const char *path)
     int holder;
     apr_status_t status = fs_lock(&lock, path, &holder);
 
+    if (!status)
+        fs_unlock(lock);
     return APR_STATUS_IS_EAGAIN(status) ? holder % 100 + 100 : status != 0;
 }
 
