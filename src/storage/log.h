@@ -142,6 +142,33 @@ apr_status_t log_append(log_t *log, uint8_t *data, apr_size_t length,
                         append_origin_t origin, append_result_t *result);
 
 /*
+ * A transactional batch of a client may only be written when the coordinator
+ * knows that the partition is in the transaction (KIP-890): else it would wait
+ * for a marker that nobody writes. Where the log has no open transaction of
+ * that producer and epoch yet, the caller asks the coordinator, and shows at
+ * the append that it did so after the log's last marker: by a guard.
+ */
+typedef uint64_t log_guard_t;
+#define LOG_GUARD_ONGOING ((log_guard_t)0) /* nothing was asked: the transaction
+                                              must be open */
+#define LOG_GUARD_NONE UINT64_MAX          /* not to be checked */
+
+/* A guard for the first batch, of base SEQUENCE, or LOG_GUARD_ONGOING when the
+ * transaction is open and nobody needs to be asked. EPOCH_BUMPS: each of the
+ * producer's transactions has an epoch of its own, so its first sequence is 0.
+ * APR_ENOMEM. */
+apr_status_t log_verify(log_t *log, int64_t producer_id, int16_t epoch,
+                        int32_t sequence, int epoch_bumps,
+                        log_guard_t *guard);
+
+/* log_append for APPEND_CLIENT under GUARD: TAKHIN_ETRANSACTION when it does
+ * not hold, because a marker has ended the transaction. */
+apr_status_t log_append_guarded(log_t *log, uint8_t *data, apr_size_t length,
+                                const record_batch_t *batch,
+                                int32_t leader_epoch, log_guard_t guard,
+                                append_result_t *result);
+
+/*
  * Sets *RANGE to the pieces that hold the batches from OFFSET (the first may
  * begin before OFFSET: it is the batch that contains it) up to UPPER, which is
  * exclusive and a batch boundary, and to at most MAX_BYTES. With AT_LEAST_ONE

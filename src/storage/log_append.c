@@ -23,10 +23,12 @@ typedef struct {
     int64_t last_offset;
     int64_t max_timestamp;
     int64_t messages;
+    append_origin_t origin;
+    log_guard_t guard;
     unsigned single : 1; /* there is just the first */
 } append_plan_t;
 
-/* ---- what will be written ---------------------------------------------- */
+/* ---- what will be written ----------------------------------------------- */
 
 /* Sets *BATCH to the batch at AT of DATA; the first is parsed already. */
 static apr_status_t batch_at(const append_plan_t *plan, apr_size_t at,
@@ -44,17 +46,33 @@ static apr_status_t batch_at(const append_plan_t *plan, apr_size_t at,
     return status;
 }
 
+/* The verdict on a batch that is no duplicate, in Kafka's order. */
+static apr_status_t guard_or(log_t *log, const record_batch_t *batch,
+                             log_guard_t guard, apr_status_t otherwise)
+{
+    apr_status_t status = APR_SUCCESS;
+
+    if (guard != LOG_GUARD_NONE && record_batch_is_transactional(batch) &&
+        !record_batch_is_control(batch))
+        status = log->producers == NULL
+                     ? TAKHIN_ETRANSACTION
+                     : producer_state_check_guard(log->producers, batch, guard);
+    return status != APR_SUCCESS ? status : otherwise;
+}
+
 static apr_status_t check_producer(log_t *log, const record_batch_t *batch,
-                                   const uint8_t *data, append_origin_t origin,
+                                   const uint8_t *data,
+                                   const append_plan_t *plan,
                                    append_result_t *result)
 {
-    const producer_batch_t *duplicate;
-    apr_status_t status;
+    const producer_batch_t *duplicate = NULL;
+    apr_status_t status = APR_SUCCESS;
 
-    if (log->producers == NULL)
-        return APR_SUCCESS;
-    status =
-        producer_state_check(log->producers, batch, data, origin, &duplicate);
+    if (log->producers != NULL)
+        status = producer_state_check(log->producers, batch, data, plan->origin,
+                                      &duplicate);
+    if (duplicate == NULL)
+        status = guard_or(log, batch, plan->guard, status);
     if (status == APR_SUCCESS && duplicate != NULL) {
         result->duplicate = 1;
         result->last_offset = duplicate->last_offset;
@@ -69,11 +87,11 @@ static apr_status_t check_producer(log_t *log, const record_batch_t *batch,
 
 /* Gives every batch its offset, or checks the one it has. */
 static apr_status_t plan_append(log_t *log, append_plan_t *plan,
-                                int32_t leader_epoch, append_origin_t origin,
-                                append_result_t *result)
+                                int32_t leader_epoch, append_result_t *result)
 {
     int64_t next = log_get(&log->end_offset);
-    int given = origin == APPEND_RAFT || origin == APPEND_REPLICATION;
+    int given =
+        plan->origin == APPEND_RAFT || plan->origin == APPEND_REPLICATION;
     apr_size_t at = 0;
 
     if (given && plan->first.base_offset > next)
@@ -89,8 +107,7 @@ static apr_status_t plan_append(log_t *log, append_plan_t *plan,
         if (status != APR_SUCCESS)
             return status;
         if (record_batch_has_producer(&batch)) {
-            status =
-                check_producer(log, &batch, plan->data + at, origin, result);
+            status = check_producer(log, &batch, plan->data + at, plan, result);
             if (status != APR_SUCCESS || result->duplicate)
                 return status;
         }
@@ -116,7 +133,7 @@ static apr_status_t plan_append(log_t *log, append_plan_t *plan,
     return APR_SUCCESS;
 }
 
-/* ---- where ------------------------------------------------------------- */
+/* ---- where -------------------------------------------------------------- */
 
 static int is_time_to_roll(const log_t *log, const segment_t *active,
                            const append_plan_t *plan)
@@ -171,7 +188,7 @@ static apr_status_t choose_segment(log_t *log, const append_plan_t *plan,
     return status;
 }
 
-/* ---- write, and say so ------------------------------------------------- */
+/* ---- write, and say so -------------------------------------------------- */
 
 /* Nobody saw what was written behind the segment's end: it goes again. */
 static void take_back(log_t *log, segment_t *segment)
@@ -329,8 +346,7 @@ static apr_status_t write_plan(log_t *log, const append_plan_t *plan)
 }
 
 static apr_status_t append_locked(log_t *log, append_plan_t *plan,
-                                  int32_t leader_epoch, append_origin_t origin,
-                                  append_result_t *result)
+                                  int32_t leader_epoch, append_result_t *result)
 {
     apr_status_t status = log_usable(log);
 
@@ -338,7 +354,7 @@ static apr_status_t append_locked(log_t *log, append_plan_t *plan,
         plan->length > (apr_size_t)log->config.segment_bytes)
         status = TAKHIN_ETOOBIG;
     if (status == APR_SUCCESS)
-        status = plan_append(log, plan, leader_epoch, origin, result);
+        status = plan_append(log, plan, leader_epoch, result);
     if (status != APR_SUCCESS || result->duplicate)
         return status;
     status = log_dir_check_space(log->dir);
@@ -352,9 +368,10 @@ static apr_status_t append_locked(log_t *log, append_plan_t *plan,
     return APR_SUCCESS;
 }
 
-apr_status_t log_append(log_t *log, uint8_t *data, apr_size_t length,
-                        const record_batch_t *batch, int32_t leader_epoch,
-                        append_origin_t origin, append_result_t *result)
+static apr_status_t append(log_t *log, uint8_t *data, apr_size_t length,
+                           const record_batch_t *batch, int32_t leader_epoch,
+                           append_origin_t origin, log_guard_t guard,
+                           append_result_t *result)
 {
     append_plan_t plan;
     apr_status_t status;
@@ -364,13 +381,15 @@ apr_status_t log_append(log_t *log, uint8_t *data, apr_size_t length,
     plan.data = data;
     plan.length = length;
     plan.first = *batch;
+    plan.origin = origin;
+    plan.guard = guard;
     if (length == 0 || record_batch_size(batch) > length)
         return TAKHIN_ETRUNCATED;
     result->log_append_time = batch->attributes & RECORD_ATTR_LOG_APPEND_TIME
                                   ? batch->max_timestamp
                                   : -1;
     lock_enter(log->append_lock);
-    status = append_locked(log, &plan, leader_epoch, origin, result);
+    status = append_locked(log, &plan, leader_epoch, result);
     if (status == APR_SUCCESS && log->unflushed >= log->config.flush_messages) {
         log->unflushed = 0;
         flush = 1;
@@ -379,5 +398,38 @@ apr_status_t log_append(log_t *log, uint8_t *data, apr_size_t length,
     result->log_start_offset = log_get(&log->start_offset);
     if (flush)
         status = log_flush(log);
+    return status;
+}
+
+apr_status_t log_append(log_t *log, uint8_t *data, apr_size_t length,
+                        const record_batch_t *batch, int32_t leader_epoch,
+                        append_origin_t origin, append_result_t *result)
+{
+    return append(log, data, length, batch, leader_epoch, origin,
+                  LOG_GUARD_NONE, result);
+}
+
+apr_status_t log_append_guarded(log_t *log, uint8_t *data, apr_size_t length,
+                                const record_batch_t *batch,
+                                int32_t leader_epoch, log_guard_t guard,
+                                append_result_t *result)
+{
+    return append(log, data, length, batch, leader_epoch, APPEND_CLIENT, guard,
+                  result);
+}
+
+apr_status_t log_verify(log_t *log, int64_t producer_id, int16_t epoch,
+                        int32_t sequence, int epoch_bumps, log_guard_t *guard)
+{
+    apr_status_t status = APR_ENOMEM;
+
+    lock_enter(log->append_lock);
+    if (log->producers == NULL)
+        log->producers = producer_state_create();
+    if (log->producers != NULL)
+        status =
+            producer_state_verify(log->producers, producer_id, epoch, sequence,
+                                  epoch_bumps, clock_wall_ms(), guard);
+    lock_leave(log->append_lock);
     return status;
 }

@@ -236,19 +236,13 @@ static int move_high_watermark(partition_t *partition)
     return moved;
 }
 
-apr_status_t partition_append(partition_t *partition, uint8_t *data,
-                              apr_size_t length, const record_batch_t *batch,
-                              append_origin_t origin, append_result_t *result)
+/* Moves the high watermark after an append, and wakes who waits. */
+static void appended(partition_t *partition, const append_result_t *result)
 {
-    apr_status_t status;
     int moved;
 
-    if (apr_atomic_read32(&partition->gone) != 0)
-        return TAKHIN_EDELETED;
-    status = log_append(partition->log, data, length, batch,
-                        partition_leader_epoch(partition), origin, result);
-    if (status != APR_SUCCESS || result->duplicate)
-        return status;
+    if (result->duplicate)
+        return;
     if (apr_atomic_read32(&partition->followers_in_sync) == 0)
         moved =
             log_raise_high_watermark(partition->log, result->last_offset + 1);
@@ -256,7 +250,39 @@ apr_status_t partition_append(partition_t *partition, uint8_t *data,
         moved = move_high_watermark(partition);
     if (moved)
         notify(partition, PARTITION_APPENDED);
-    return APR_SUCCESS;
+}
+
+apr_status_t partition_append(partition_t *partition, uint8_t *data,
+                              apr_size_t length, const record_batch_t *batch,
+                              append_origin_t origin, append_result_t *result)
+{
+    apr_status_t status;
+
+    if (apr_atomic_read32(&partition->gone) != 0)
+        return TAKHIN_EDELETED;
+    status = log_append(partition->log, data, length, batch,
+                        partition_leader_epoch(partition), origin, result);
+    if (status == APR_SUCCESS)
+        appended(partition, result);
+    return status;
+}
+
+apr_status_t partition_append_guarded(partition_t *partition, uint8_t *data,
+                                      apr_size_t length,
+                                      const record_batch_t *batch,
+                                      log_guard_t guard,
+                                      append_result_t *result)
+{
+    apr_status_t status;
+
+    if (apr_atomic_read32(&partition->gone) != 0)
+        return TAKHIN_EDELETED;
+    status = log_append_guarded(partition->log, data, length, batch,
+                                partition_leader_epoch(partition), guard,
+                                result);
+    if (status == APR_SUCCESS)
+        appended(partition, result);
+    return status;
 }
 
 void partition_request_flush(partition_t *partition)

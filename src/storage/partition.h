@@ -71,6 +71,13 @@ apr_status_t partition_append(partition_t *partition, uint8_t *data,
                               apr_size_t length, const record_batch_t *batch,
                               append_origin_t origin, append_result_t *result);
 
+/* log_append_guarded, the same way. */
+apr_status_t partition_append_guarded(partition_t *partition, uint8_t *data,
+                                      apr_size_t length,
+                                      const record_batch_t *batch,
+                                      log_guard_t guard,
+                                      append_result_t *result);
+
 /* Asks the flusher to bring all that was appended to the device; the waiters'
  * PARTITION_FLUSHED tells when. Many requests share one flush. */
 void partition_request_flush(partition_t *partition);

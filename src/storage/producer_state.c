@@ -22,15 +22,28 @@ typedef struct {
     int room;
 } txn_list_t;
 
+/* Asked of the coordinator, not yet appended: in memory only. */
+typedef struct {
+    int64_t producer_id;
+    log_guard_t guard;
+    int64_t since_ms;
+    int32_t lowest_sequence; /* what may be appended first */
+    int16_t epoch;
+} verification_t;
+
 struct producer_state_t {
     producer_t **table; /* open addressing, a power of two */
     int room;
     int count;
     txn_list_t ongoing;
-    txn_list_t ended; /* whose marker is not replicated yet */
+    txn_list_t ended;              /* whose marker is not replicated yet */
+    verification_t *verifications; /* few at any time */
+    int verification_count;
+    int verification_room;
+    log_guard_t last_guard;
 };
 
-/* ---- the table --------------------------------------------------------- */
+/* ---- the table ---------------------------------------------------------- */
 
 producer_state_t *producer_state_create(void)
 {
@@ -46,6 +59,7 @@ void producer_state_clear(producer_state_t *state)
     free(state->table);
     free(state->ongoing.items);
     free(state->ended.items);
+    free(state->verifications);
     memset(state, 0, sizeof(*state));
 }
 
@@ -141,6 +155,10 @@ void producer_state_expire(producer_state_t *state, int64_t now_ms,
 {
     int i, gone = 0;
 
+    for (i = state->verification_count - 1; i >= 0; i--)
+        if (now_ms - state->verifications[i].since_ms >= expiration_ms)
+            state->verifications[i] =
+                state->verifications[--state->verification_count];
     for (i = 0; i < state->room; i++) {
         if (state->table[i] == NULL ||
             !has_expired(state->table[i], now_ms, expiration_ms))
@@ -156,7 +174,7 @@ void producer_state_expire(producer_state_t *state, int64_t now_ms,
         (void)resize(state, state->room);
 }
 
-/* ---- transactions ------------------------------------------------------ */
+/* ---- transactions ------------------------------------------------------- */
 
 static int txn_add(txn_list_t *list, const producer_txn_t *txn)
 {
@@ -248,7 +266,109 @@ int64_t producer_state_first_unstable(const producer_state_t *state)
     return first;
 }
 
-/* ---- check and apply --------------------------------------------------- */
+/* ---- verification (KIP-890) --------------------------------------------- */
+
+static verification_t *find_verification(const producer_state_t *state,
+                                         int64_t producer_id)
+{
+    int i;
+
+    for (i = 0; i < state->verification_count; i++)
+        if (state->verifications[i].producer_id == producer_id)
+            return &state->verifications[i];
+    return NULL;
+}
+
+static verification_t *add_verification(producer_state_t *state,
+                                        int64_t producer_id)
+{
+    verification_t *added;
+
+    if (state->verification_count == state->verification_room) {
+        int room =
+            state->verification_room == 0 ? 4 : state->verification_room * 2;
+        verification_t *grown =
+            realloc(state->verifications, (size_t)room * sizeof(*grown));
+
+        if (grown == NULL)
+            return NULL;
+        state->verifications = grown;
+        state->verification_room = room;
+    }
+    added = &state->verifications[state->verification_count++];
+    added->producer_id = producer_id;
+    added->guard = ++state->last_guard;
+    added->lowest_sequence = INT32_MAX;
+    added->epoch = RECORD_NO_PRODUCER_EPOCH;
+    return added;
+}
+
+/* The transaction is open, or has ended: what was asked is of no use. */
+static void forget_verification(producer_state_t *state, int64_t producer_id)
+{
+    verification_t *found = find_verification(state, producer_id);
+
+    if (found != NULL)
+        *found = state->verifications[--state->verification_count];
+}
+
+static int is_open(const producer_state_t *state, int64_t producer_id,
+                   int16_t epoch)
+{
+    const producer_t *producer = find(state, producer_id);
+
+    return producer != NULL && producer->txn_first_offset >= 0 &&
+           producer->epoch == epoch;
+}
+
+apr_status_t producer_state_verify(producer_state_t *state, int64_t producer_id,
+                                   int16_t epoch, int32_t sequence,
+                                   int epoch_bumps, int64_t now_ms,
+                                   log_guard_t *guard)
+{
+    verification_t *entry;
+
+    *guard = LOG_GUARD_ONGOING;
+    if (is_open(state, producer_id, epoch))
+        return APR_SUCCESS;
+    entry = find_verification(state, producer_id);
+    if (entry == NULL)
+        entry = add_verification(state, producer_id);
+    if (entry == NULL)
+        return APR_ENOMEM;
+    if (epoch_bumps)
+        sequence = 0;
+    if (epoch > entry->epoch || sequence < entry->lowest_sequence)
+        entry->lowest_sequence = sequence;
+    if (epoch > entry->epoch)
+        entry->epoch = epoch;
+    entry->since_ms = now_ms;
+    *guard = entry->guard;
+    return APR_SUCCESS;
+}
+
+apr_status_t producer_state_check_guard(const producer_state_t *state,
+                                        const record_batch_t *batch,
+                                        log_guard_t guard)
+{
+    const verification_t *entry;
+
+    if (is_open(state, batch->producer_id, batch->producer_epoch))
+        return APR_SUCCESS;
+    entry = find_verification(state, batch->producer_id);
+    return entry != NULL && entry->guard == guard ? APR_SUCCESS
+                                                  : TAKHIN_ETRANSACTION;
+}
+
+/* Whether batches that were asked for before BATCH did not come. */
+static int is_ahead(const producer_state_t *state, const record_batch_t *batch)
+{
+    const verification_t *entry = find_verification(state, batch->producer_id);
+
+    return entry != NULL && batch->base_sequence > entry->lowest_sequence;
+}
+
+/* ---- check and apply ---------------------------------------------------- */
 
 /* A control record's key is version and type, its value version and the
  * coordinator's epoch, all big-endian 16 bits except the epoch, 32 bits. */
@@ -333,7 +453,9 @@ apr_status_t producer_state_check(producer_state_t *state,
         return APR_SUCCESS;
     producer = find(state, batch->producer_id);
     if (producer == NULL)
-        return APR_SUCCESS;
+        return origin == APPEND_CLIENT && is_ahead(state, batch)
+                   ? TAKHIN_EOUT_OF_ORDER
+                   : APR_SUCCESS;
     if (origin == APPEND_CLIENT && !record_batch_is_control(batch)) {
         *duplicate = find_duplicate(producer, batch);
         if (*duplicate != NULL)
@@ -344,7 +466,8 @@ apr_status_t producer_state_check(producer_state_t *state,
     if (record_batch_is_control(batch))
         return check_marker(producer, batch, data);
     if (origin == APPEND_CLIENT)
-        status = check_sequence(producer, batch);
+        status = is_ahead(state, batch) ? TAKHIN_EOUT_OF_ORDER
+                                        : check_sequence(producer, batch);
     if (status == APR_SUCCESS && producer->txn_first_offset >= 0 &&
         !record_batch_is_transactional(batch))
         status = TAKHIN_ETRANSACTION;
@@ -396,19 +519,22 @@ apr_status_t producer_state_apply(producer_state_t *state,
             producer->txn_first_offset < 0 &&
             !txn_begin(state, producer, batch->base_offset))
             return APR_ENOMEM;
+        if (record_batch_is_transactional(batch))
+            forget_verification(state, producer->id);
         return APR_SUCCESS;
     }
     if (!read_marker(batch, data, &aborted, &coordinator_epoch))
         return APR_SUCCESS;
     take_epoch(producer, batch->producer_epoch);
     producer->coordinator_epoch = coordinator_epoch;
+    forget_verification(state, producer->id);
     if (producer->txn_first_offset < 0)
         return APR_SUCCESS; /* an empty transaction */
     *has_ended = 1;
     return txn_end(state, producer, batch->base_offset, aborted, ended);
 }
 
-/* ---- snapshots --------------------------------------------------------- */
+/* ---- snapshots ---------------------------------------------------------- */
 
 static void put_producer(uint8_t *p, const producer_t *producer)
 {
