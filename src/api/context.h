@@ -14,6 +14,7 @@
 #include "base/timer.h"
 #include "coordinator/groups.h"
 #include "coordinator/producer_ids.h"
+#include "coordinator/transactions.h"
 #include "metadata/metadata.h"
 #include "storage/topics.h"
 
@@ -33,6 +34,7 @@ struct broker_t {
     fetch_sessions_t *fetch_sessions;
     producer_ids_t *producer_ids;
     group_coordinator_t *groups;
+    transaction_coordinator_t *transactions;
     const api_endpoint_t *endpoints;
     int endpoint_count;
     int32_t node_id;

@@ -9,7 +9,7 @@
 #include "api/context.h"
 #include "net/worker_pool.h"
 
-/* Sets broker->groups and has it replayed. Topics are loaded, the timer and
+/* Sets broker->groups and broker->transactions and has them replayed. Topics are loaded, the timer and
  * WORKERS run. Lives as long as POOL. */
 apr_status_t coordinators_start(broker_t *broker, worker_pool_t *workers,
                                 apr_pool_t *pool);

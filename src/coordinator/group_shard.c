@@ -513,35 +513,8 @@ void group_coordinator_destroy(group_coordinator_t *coordinator)
 
 /* ---- where a group is -------------------------------------------------------- */
 
-/* Java's String.hashCode: over UTF-16, of which UTF-8 is decoded here; what is
- * no UTF-8 counts as U+FFFD, as Java would have read it. */
-static uint32_t java_hash(wire_string_t text)
-{
-    const uint8_t *p = (const uint8_t *)text.data;
-    const uint8_t *end = p + (text.length > 0 ? text.length : 0);
-    uint32_t hash = 0;
-
-    while (p < end) {
-        uint32_t code = text_next_code(&p, end);
-
-        if (code >= 0x10000) {
-            hash = 31 * hash + (0xd800 + ((code - 0x10000) >> 10));
-            code = 0xdc00 + ((code - 0x10000) & 0x3ff);
-        }
-        hash = 31 * hash + code;
-    }
-    return hash;
-}
-
 int32_t group_shard_index(const group_coordinator_t *coordinator,
                           wire_string_t group)
 {
-    /* Kafka's Utils.abs: the smallest number becomes 0. */
-    int32_t hash = (int32_t)java_hash(group);
-
-    if (hash == INT32_MIN)
-        hash = 0;
-    else if (hash < 0)
-        hash = -hash;
-    return hash % coordinator->shard_count;
+    return text_java_shard(group, coordinator->shard_count);
 }

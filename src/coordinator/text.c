@@ -66,3 +66,34 @@ wire_string_t text_member_id(wire_string_t prefix, apr_pool_t *pool)
         u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
     return wire_string_from(text);
 }
+
+/* Java's String.hashCode: over UTF-16, of which UTF-8 is decoded here; what is
+ * no UTF-8 counts as U+FFFD, as Java would have read it. */
+static uint32_t java_hash(wire_string_t text)
+{
+    const uint8_t *p = (const uint8_t *)text.data;
+    const uint8_t *end = p + (text.length > 0 ? text.length : 0);
+    uint32_t hash = 0;
+
+    while (p < end) {
+        uint32_t code = text_next_code(&p, end);
+
+        if (code >= 0x10000) {
+            hash = 31 * hash + (0xd800 + ((code - 0x10000) >> 10));
+            code = 0xdc00 + ((code - 0x10000) & 0x3ff);
+        }
+        hash = 31 * hash + code;
+    }
+    return hash;
+}
+
+int32_t text_java_shard(wire_string_t text, int32_t count)
+{
+    int32_t hash = (int32_t)java_hash(text);
+
+    if (hash == INT32_MIN)
+        hash = 0;
+    else if (hash < 0)
+        hash = -hash;
+    return hash % count;
+}
