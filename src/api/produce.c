@@ -3,17 +3,20 @@
  * Produce: checks each partition's record batch where it lies in the request's
  * frame, appends it from there, and answers: with acks=1 after the write, with
  * acks=all after the flush (shared with all who wait for one), with acks=0
- * never. What is wrong with one partition's batch concerns that partition.
+ * never. What is wrong with one partition's batch concerns that partition. A
+ * transactional batch is admitted first (produce_admission.h).
  */
 #include <apr_strings.h>
 #include <string.h>
 
-#include "api/delayed.h"
 #include "api/error.h"
+#include "api/flush_wait.h"
 #include "api/handlers.h"
 #include "api/partition_lookup.h"
+#include "api/produce_admission.h"
 #include "api/topic_name.h"
 #include "base/clock.h"
+#include "base/error.h"
 #include "protocol/error_code.h"
 #include "protocol/produce_request.h"
 #include "protocol/produce_response.h"
@@ -24,19 +27,12 @@ typedef produce_response_partition_produce_response_t answer_t;
 
 enum { ACKS_NONE = 0, ACKS_LEADER = 1, ACKS_ALL = -1 };
 
-/* A partition that was written to and whose flush is waited for. */
-typedef struct {
-    partition_t *partition; /* retained */
-    answer_t *answer;
-    int64_t offset;         /* must be on the device: exclusive */
-} pending_t;
-
 typedef struct {
     request_t *request;
     const produce_request_t *body;
     produce_response_t response;
-    pending_t *pending;
-    int pending_count;
+    produce_admission_t *admissions; /* one for each partition */
+    flush_wait_t *wait;     /* NULL: no flush is waited for */
     int failed;             /* some partition has an error */
     record_scratch_t scratch; /* for compressed batches */
 } produce_t;
@@ -69,36 +65,37 @@ static void put_record_errors(produce_t *produce, answer_t *answer,
     }
 }
 
-static void wait_for_flush(produce_t *produce, partition_t *partition,
-                           answer_t *answer, int64_t offset)
+/* The log itself refused it: Kafka then says where the log starts. */
+static int is_producers_fault(apr_status_t status)
 {
-    pending_t *pending = &produce->pending[produce->pending_count++];
-
-    partition_retain(partition);
-    pending->partition = partition;
-    pending->answer = answer;
-    pending->offset = offset;
+    return status == TAKHIN_EOUT_OF_ORDER ||
+           status == TAKHIN_EPRODUCER_FENCED || status == TAKHIN_ETRANSACTION;
 }
 
 static void append(produce_t *produce, partition_t *partition,
-                   const record_validation_t *valid, answer_t *answer)
+                   const record_validation_t *valid, log_guard_t guard,
+                   answer_t *answer)
 {
     append_result_t appended;
     apr_status_t status =
-        partition_append(partition, valid->data, valid->length, &valid->batch,
-                         APPEND_CLIENT, &appended);
+        partition_append_guarded(partition, valid->data, valid->length,
+                                 &valid->batch, guard, &appended);
 
     if (status) {
         int16_t error = api_error(status);
 
         fail(produce, answer, error, kafka_error_text(error));
+        if (is_producers_fault(status))
+            answer->log_start_offset = log_start_offset(
+                partition_log(partition));
         return;
     }
     answer->base_offset = appended.base_offset;
     answer->log_append_time_ms = appended.log_append_time;
     answer->log_start_offset = appended.log_start_offset;
-    if (produce->body->acks == ACKS_ALL)
-        wait_for_flush(produce, partition, answer, appended.last_offset + 1);
+    if (produce->wait)
+        flush_wait_add(produce->wait, partition, appended.last_offset + 1,
+                       &answer->error_code);
 }
 
 /* What a partition of that configuration takes. */
@@ -116,7 +113,8 @@ static void validation_rules(const log_config_t *config,
 }
 
 static void produce_to(produce_t *produce, partition_t *partition,
-                       const data_t *data, answer_t *answer)
+                       const data_t *data, log_guard_t guard,
+                       answer_t *answer)
 {
     request_t *request = produce->request;
     log_config_t config;
@@ -139,13 +137,13 @@ static void produce_to(produce_t *produce, partition_t *partition,
         fail(produce, answer, valid.error, valid.message);
         put_record_errors(produce, answer, &valid);
     } else {
-        append(produce, partition, &valid, answer);
+        append(produce, partition, &valid, guard, answer);
     }
 }
 
 static void produce_partition(produce_t *produce, const wire_string_t *name,
                               const wire_uuid_t *id, const data_t *data,
-                              answer_t *answer)
+                              log_guard_t guard, answer_t *answer)
 {
     partition_t *partition;
     int16_t error =
@@ -165,7 +163,7 @@ static void produce_partition(produce_t *produce, const wire_string_t *name,
         fail(produce, answer, KAFKA_INVALID_TOPIC_EXCEPTION,
              "clients may not produce to an internal topic");
     else
-        produce_to(produce, partition, data, answer);
+        produce_to(produce, partition, data, guard, answer);
     partition_release(partition);
 }
 
@@ -188,8 +186,9 @@ static int count_partitions(const produce_request_t *body)
     return count;
 }
 
-/* Every partition of topic T of the request. */
-static void produce_topic(produce_t *produce, int32_t t)
+/* Every partition of topic T of the request, admitted as ADMISSIONS say. */
+static void produce_topic(produce_t *produce, int32_t t,
+                          const produce_admission_t *admissions)
 {
     const produce_request_topic_produce_data_t *from =
         &produce->body->topic_data[t];
@@ -211,9 +210,12 @@ static void produce_topic(produce_t *produce, int32_t t)
         answer->index = from->partition_data[p].index;
         if (error)
             fail(produce, answer, error, kafka_error_text(error));
+        else if (admissions[p].error)
+            fail(produce, answer, admissions[p].error, admissions[p].message);
         else
             produce_partition(produce, &from->name, &from->topic_id,
-                              &from->partition_data[p], answer);
+                              &from->partition_data[p], admissions[p].guard,
+                              answer);
     }
 }
 
@@ -231,101 +233,60 @@ static void answer(produce_t *produce)
         request_done(produce->request);
 }
 
-/* APR_EAGAIN while the flush is still to come. */
-static apr_status_t flush_status(const pending_t *pending)
+/* The flushes are done: what failed was written, but is not promised. */
+static void flushed(void *baton)
 {
-    log_t *log = partition_log(pending->partition);
+    produce_t *produce = baton;
 
-    if (log_flushed_offset(log) >= pending->offset)
-        return APR_SUCCESS;
-    return log_usable(log) ? log_usable(log) : APR_EAGAIN;
-}
+    for (int32_t t = 0; t < produce->response.responses_count; t++) {
+        produce_response_topic_produce_response_t *topic =
+            &produce->response.responses[t];
 
-/* Answers what is flushed or cannot be; what is left stays pending. */
-static void settle(produce_t *produce)
-{
-    int left = 0;
+        for (int32_t p = 0; p < topic->partition_responses_count; p++) {
+            answer_t *one = &topic->partition_responses[p];
 
-    for (int i = 0; i < produce->pending_count; i++) {
-        pending_t *pending = &produce->pending[i];
-        apr_status_t status = flush_status(pending);
-
-        if (APR_STATUS_IS_EAGAIN(status)) {
-            produce->pending[left++] = *pending;
-            continue;
+            if (one->error_code && one->base_offset >= 0)
+                fail(produce, one, one->error_code,
+                     kafka_error_text(one->error_code));
         }
-        if (status) {
-            int16_t error = api_error(status);
-
-            fail(produce, pending->answer, error, kafka_error_text(error));
-        }
-        partition_release(pending->partition);
-    }
-    produce->pending_count = left;
-}
-
-static int ready(delayed_t *delayed)
-{
-    produce_t *produce = delayed->baton;
-
-    settle(produce);
-    return produce->pending_count == 0;
-}
-
-/* What is still pending at the deadline is answered so. */
-static void complete(delayed_t *delayed, int expired)
-{
-    produce_t *produce = delayed->baton;
-
-    (void)expired;
-    for (int i = 0; i < produce->pending_count; i++) {
-        fail(produce, produce->pending[i].answer, KAFKA_REQUEST_TIMED_OUT,
-             kafka_error_text(KAFKA_REQUEST_TIMED_OUT));
-        partition_release(produce->pending[i].partition);
     }
     answer(produce);
 }
 
-/* Waits for the flush of all that is pending. */
-static void wait_until_flushed(produce_t *produce)
+/* It is known what may be written. */
+static void admitted(void *baton)
 {
-    int count = produce->pending_count;
-    delayed_t *delayed =
-        delayed_create(produce->request->broker->purgatory, count, ready,
-                       complete, produce, produce->request->pool);
+    produce_t *produce = baton;
+    const produce_admission_t *admissions = produce->admissions;
 
-    for (int i = 0; i < count; i++)
-        delayed_watch(delayed, produce->pending[i].partition,
-                      PARTITION_FLUSHED | PARTITION_GONE);
-    for (int i = 0; i < count; i++)
-        partition_request_flush(produce->pending[i].partition);
-    delayed_start(delayed, apr_time_from_msec(produce->body->timeout_ms));
+    for (int32_t t = 0; t < produce->body->topic_data_count; t++) {
+        produce_topic(produce, t, admissions);
+        admissions += produce->body->topic_data[t].partition_data_count;
+    }
+    record_scratch_free(&produce->scratch);
+    if (produce->wait && flush_wait_count(produce->wait) > 0)
+        flush_wait_start(produce->wait, produce->body->timeout_ms);
+    else
+        answer(produce);
 }
 
 void handle_produce(request_t *request)
 {
     produce_t *produce = apr_pcalloc(request->pool, sizeof *produce);
     const produce_request_t *body = request->body;
+    int count = count_partitions(body);
 
     produce->request = request;
     produce->body = body;
-    produce->pending =
-        apr_palloc(request->pool,
-                   (count_partitions(body) + 1) * sizeof *produce->pending);
+    produce->admissions = apr_pcalloc(
+        request->pool, ((apr_size_t)count + 1) * sizeof *produce->admissions);
+    if (body->acks == ACKS_ALL &&
+        config_bool(request->broker->config, CONFIG_LOG_FLUSH_ON_ACKS_ALL))
+        produce->wait = flush_wait_create(request, count, flushed, produce);
     produce_response_init(&produce->response);
     produce->response.responses_count = body->topic_data_count;
     produce->response.responses =
         apr_palloc(request->pool, (body->topic_data_count + 1) *
                                       sizeof *produce->response.responses);
-    for (int32_t t = 0; t < body->topic_data_count; t++)
-        produce_topic(produce, t);
-    record_scratch_free(&produce->scratch);
-    if (produce->pending_count > 0 &&
-        config_bool(request->broker->config, CONFIG_LOG_FLUSH_ON_ACKS_ALL)) {
-        wait_until_flushed(produce);
-        return;
-    }
-    for (int i = 0; i < produce->pending_count; i++)
-        partition_release(produce->pending[i].partition);
-    answer(produce);
+    produce_admit(request, produce->admissions, admitted, produce);
 }

@@ -234,7 +234,27 @@ void request_dispatch(net_exchange_t *exchange)
         row->handle(request);
 }
 
+/* Whether the Produce in FRAME has a transactional id, or it is not plain to
+ * see that it has none: the first field behind the header. */
+static int may_be_transactional(const uint8_t *frame, apr_size_t length)
+{
+    enum { FLEXIBLE_SINCE = 9, CLIENT_ID = 8 };
+    int flexible = bytes_get_i16(frame + 2) >= FLEXIBLE_SINCE;
+    apr_size_t at = CLIENT_ID + 2;
+
+    if (length < at)
+        return 1;
+    if (bytes_get_i16(frame + CLIENT_ID) > 0)
+        at += (apr_size_t)bytes_get_i16(frame + CLIENT_ID);
+    if (length < at + 2)
+        return 1;
+    /* no tagged fields, null */
+    return flexible ? frame[at] != 0 || frame[at + 1] != 0
+                    : bytes_get_i16(frame + at) >= 0;
+}
+
 int request_overlaps(const uint8_t *frame, apr_size_t length)
 {
-    return length >= 2 && bytes_get_i16(frame) == KEY_PRODUCE;
+    return length >= 4 && bytes_get_i16(frame) == KEY_PRODUCE &&
+           !may_be_transactional(frame, length);
 }

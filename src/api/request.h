@@ -66,7 +66,8 @@ void request_disconnect(request_t *request, const char *why);
 void request_dispatch(net_exchange_t *exchange);
 
 /* Produce may be pipelined, so that many share one flush; anything else waits
- * until what came before it is answered, as in Kafka. */
+ * until what came before it is answered, as in Kafka. So does a transactional
+ * Produce: its batches keep their order while the coordinator is asked. */
 int request_overlaps(const uint8_t *frame, apr_size_t length);
 
 #endif

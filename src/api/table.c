@@ -29,11 +29,19 @@ static const api_row_t rows[] = {
     ROW(20, 1, 6, "DeleteTopics", handle_delete_topics),
     ROW(22, 0, 5, "InitProducerId", handle_init_producer_id),
     ROW(23, 2, 4, "OffsetForLeaderEpoch", handle_offset_for_leader_epoch),
+    ROW(24, 0, 5, "AddPartitionsToTxn", handle_add_partitions_to_txn),
+    ROW(25, 0, 4, "AddOffsetsToTxn", handle_add_offsets_to_txn),
+    ROW(26, 0, 5, "EndTxn", handle_end_txn),
+    ROW(27, 1, 2, "WriteTxnMarkers", handle_write_txn_markers),
+    ROW(28, 0, 5, "TxnOffsetCommit", handle_txn_offset_commit),
     ROW(32, 1, 4, "DescribeConfigs", handle_describe_configs),
     ROW(37, 0, 3, "CreatePartitions", handle_create_partitions),
     ROW(42, 0, 2, "DeleteGroups", handle_delete_groups),
     ROW(47, 0, 0, "OffsetDelete", handle_offset_delete),
     ROW(60, 0, 2, "DescribeCluster", handle_describe_cluster),
+    ROW(61, 0, 0, "DescribeProducers", handle_describe_producers),
+    ROW(65, 0, 0, "DescribeTransactions", handle_describe_transactions),
+    ROW(66, 0, 1, "ListTransactions", handle_list_transactions),
 };
 
 enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
