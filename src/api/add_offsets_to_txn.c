@@ -16,15 +16,14 @@ static void added(transaction_call_t *call)
     add_offsets_to_txn_response_t response;
 
     add_offsets_to_txn_response_init(&response);
-    response.error_code =
-        transaction_error(request, FENCED_SINCE, call->error);
+    response.error_code = transaction_error(request, FENCED_SINCE, call->error);
     request_reply(request, &response);
 }
 
 void handle_add_offsets_to_txn(request_t *request)
 {
     const add_offsets_to_txn_request_t *body = request->body;
-    transaction_partitions_t partitions = { 0 };
+    transaction_partitions_t partitions = {0};
 
     transaction_partitions_add(
         &partitions, wire_string_from(GROUP_TOPIC),
@@ -32,7 +31,6 @@ void handle_add_offsets_to_txn(request_t *request)
     transactions_add(request->broker->transactions,
                      transaction_call_create(request, added, request),
                      body->transactional_id, body->producer_id,
-                     body->producer_epoch, &partitions,
-                     TRANSACTION_CLIENT_OLD);
+                     body->producer_epoch, &partitions, TRANSACTION_CLIENT_OLD);
     transaction_partitions_free(&partitions);
 }

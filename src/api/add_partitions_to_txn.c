@@ -13,8 +13,7 @@ enum { FENCED_SINCE = 2, BATCHED_SINCE = 4 };
 
 typedef add_partitions_to_txn_request_add_partitions_to_txn_transaction_t
     asked_t;
-typedef add_partitions_to_txn_response_add_partitions_to_txn_result_t
-    answer_t;
+typedef add_partitions_to_txn_response_add_partitions_to_txn_result_t answer_t;
 typedef add_partitions_to_txn_response_add_partitions_to_txn_topic_result_t
     topic_answer_t;
 typedef add_partitions_to_txn_response_add_partitions_to_txn_partition_result_t
@@ -32,7 +31,7 @@ typedef struct {
     answer_t *answer;
 } one_t;
 
-/* ---- answers ------------------------------------------------------------------ */
+/* ---- answers ------------------------------------------------------------ */
 
 /* The last one replies. */
 static void close_one(batch_t *batch)
@@ -62,8 +61,7 @@ static void answer_all(answer_t *answer, int16_t error)
     }
 }
 
-static void begin_answer(batch_t *batch, const asked_t *asked,
-                         answer_t *answer)
+static void begin_answer(batch_t *batch, const asked_t *asked, answer_t *answer)
 {
     apr_pool_t *pool = batch->request->pool;
 
@@ -88,7 +86,7 @@ static void begin_answer(batch_t *batch, const asked_t *asked,
     }
 }
 
-/* ---- one transaction ------------------------------------------------------------- */
+/* ---- one transaction ---------------------------------------------------- */
 
 /* Whether all partitions are there; else those that are not say so, and the
  * others that nothing was done. */
@@ -129,8 +127,8 @@ static void added(transaction_call_t *call)
 {
     one_t *one = call->baton;
 
-    answer_all(one->answer, transaction_error(one->batch->request,
-                                              FENCED_SINCE, call->error));
+    answer_all(one->answer, transaction_error(one->batch->request, FENCED_SINCE,
+                                              call->error));
     close_one(one->batch);
 }
 
@@ -149,9 +147,8 @@ static int16_t verified(const transaction_partitions_t *set,
 static void verify(batch_t *batch, const asked_t *asked, answer_t *answer,
                    const transaction_partitions_t *set)
 {
-    int16_t *errors = apr_pcalloc(batch->request->pool,
-                                  ((apr_size_t)set->count + 1) *
-                                      sizeof *errors);
+    int16_t *errors = apr_pcalloc(
+        batch->request->pool, ((apr_size_t)set->count + 1) * sizeof *errors);
     int16_t error = transactions_verify(
         batch->request->broker->transactions, asked->transactional_id,
         asked->producer_id, asked->producer_epoch, set, errors);
@@ -178,18 +175,17 @@ static void add(batch_t *batch, const asked_t *asked, answer_t *answer,
 
     one->batch = batch;
     one->answer = answer;
-    transactions_add(request->broker->transactions,
-                     transaction_call_create(request, added, one),
-                     asked->transactional_id, asked->producer_id,
-                     asked->producer_epoch, set,
-                     request->version >= BATCHED_SINCE
-                         ? TRANSACTION_CLIENT_BUMPS
-                         : TRANSACTION_CLIENT_OLD);
+    transactions_add(
+        request->broker->transactions,
+        transaction_call_create(request, added, one), asked->transactional_id,
+        asked->producer_id, asked->producer_epoch, set,
+        request->version >= BATCHED_SINCE ? TRANSACTION_CLIENT_BUMPS
+                                          : TRANSACTION_CLIENT_OLD);
 }
 
 static void handle_one(batch_t *batch, const asked_t *asked, answer_t *answer)
 {
-    transaction_partitions_t set = { 0 };
+    transaction_partitions_t set = {0};
 
     if (!all_exist(batch->request->broker, answer)) {
         close_one(batch);
@@ -203,14 +199,13 @@ static void handle_one(batch_t *batch, const asked_t *asked, answer_t *answer)
     transaction_partitions_free(&set);
 }
 
-/* ---- the request --------------------------------------------------------------------- */
+/* ---- the request -------------------------------------------------------- */
 
 /* What version 3 and below asks, as a batch of one. */
 static void as_batch(const add_partitions_to_txn_request_t *body,
                      asked_t *asked)
 {
-    add_partitions_to_txn_request_add_partitions_to_txn_transaction_init(
-        asked);
+    add_partitions_to_txn_request_add_partitions_to_txn_transaction_init(asked);
     asked->transactional_id = body->v3_and_below_transactional_id;
     asked->producer_id = body->v3_and_below_producer_id;
     asked->producer_epoch = body->v3_and_below_producer_epoch;
@@ -232,8 +227,8 @@ void handle_add_partitions_to_txn(request_t *request)
         asked = &only;
         count = 1;
     }
-    answers = apr_palloc(request->pool,
-                         ((apr_size_t)count + 1) * sizeof *answers);
+    answers =
+        apr_palloc(request->pool, ((apr_size_t)count + 1) * sizeof *answers);
     batch->request = request;
     add_partitions_to_txn_response_init(&batch->response);
     batch->response.results_by_transaction = answers;

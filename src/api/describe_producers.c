@@ -16,19 +16,17 @@
 typedef describe_producers_response_partition_response_t answer_t;
 typedef describe_producers_response_producer_state_t state_t;
 
-static void describe(partition_t *partition, answer_t *answer,
-                     apr_pool_t *pool)
+static void describe(partition_t *partition, answer_t *answer, apr_pool_t *pool)
 {
     log_producer_t *producers;
     int count;
 
-    answer->error_code = api_error(log_producers(partition_log(partition),
-                                                 &producers, &count, pool));
+    answer->error_code = api_error(
+        log_producers(partition_log(partition), &producers, &count, pool));
     if (answer->error_code)
         return;
-    answer->active_producers =
-        apr_palloc(pool, ((apr_size_t)count + 1) *
-                             sizeof *answer->active_producers);
+    answer->active_producers = apr_palloc(
+        pool, ((apr_size_t)count + 1) * sizeof *answer->active_producers);
     answer->active_producers_count = count;
     for (int i = 0; i < count; i++) {
         state_t *to = &answer->active_producers[i];
@@ -53,23 +51,22 @@ static void answer_one(request_t *request, const wire_string_t *topic,
         answer->error_message = wire_string_from(bad_name);
         return;
     }
-    answer->error_code = partition_lookup(request->broker, topic, NULL, 0,
-                                          answer->partition_index, -1,
-                                          &partition);
+    answer->error_code =
+        partition_lookup(request->broker, topic, NULL, 0,
+                         answer->partition_index, -1, &partition);
     if (!partition)
         return;
     describe(partition, answer, request->pool);
     partition_release(partition);
 }
 
-static void answer_topic(
-    request_t *request, const describe_producers_request_topic_request_t *from,
-    describe_producers_response_topic_response_t *to)
+static void answer_topic(request_t *request,
+                         const describe_producers_request_topic_request_t *from,
+                         describe_producers_response_topic_response_t *to)
 {
     int32_t count = from->partition_indexes_count;
-    const char *bad_name =
-        topic_name_error(from->name.data, (apr_size_t)from->name.length,
-                         request->pool);
+    const char *bad_name = topic_name_error(
+        from->name.data, (apr_size_t)from->name.length, request->pool);
 
     describe_producers_response_topic_response_init(to);
     to->name = from->name;
@@ -77,8 +74,7 @@ static void answer_topic(
     to->partitions = apr_palloc(request->pool, ((apr_size_t)count + 1) *
                                                    sizeof *to->partitions);
     for (int32_t p = 0; p < count; p++) {
-        describe_producers_response_partition_response_init(
-            &to->partitions[p]);
+        describe_producers_response_partition_response_init(&to->partitions[p]);
         to->partitions[p].partition_index = from->partition_indexes[p];
         answer_one(request, &from->name, bad_name, &to->partitions[p]);
     }
@@ -91,9 +87,9 @@ void handle_describe_producers(request_t *request)
 
     describe_producers_response_init(&response);
     response.topics_count = body->topics_count;
-    response.topics = apr_palloc(request->pool,
-                                 ((apr_size_t)body->topics_count + 1) *
-                                     sizeof *response.topics);
+    response.topics =
+        apr_palloc(request->pool, ((apr_size_t)body->topics_count + 1) *
+                                      sizeof *response.topics);
     for (int32_t t = 0; t < body->topics_count; t++)
         answer_topic(request, &body->topics[t], &response.topics[t]);
     request_reply(request, &response);

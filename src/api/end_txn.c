@@ -16,8 +16,7 @@ static void ended(transaction_call_t *call)
     end_txn_response_t response;
 
     end_txn_response_init(&response);
-    response.error_code =
-        transaction_error(request, FENCED_SINCE, call->error);
+    response.error_code = transaction_error(request, FENCED_SINCE, call->error);
     response.producer_id = call->producer_id;
     response.producer_epoch = call->producer_epoch;
     request_reply(request, &response);
@@ -26,14 +25,12 @@ static void ended(transaction_call_t *call)
 void handle_end_txn(request_t *request)
 {
     const end_txn_request_t *body = request->body;
-    transaction_end_t end = {
-        .producer_id = body->producer_id,
-        .producer_epoch = body->producer_epoch,
-        .client_version = request->version >= BUMPS_SINCE
-                              ? TRANSACTION_CLIENT_BUMPS
-                              : TRANSACTION_CLIENT_OLD,
-        .commit = body->committed
-    };
+    transaction_end_t end = {.producer_id = body->producer_id,
+                             .producer_epoch = body->producer_epoch,
+                             .client_version = request->version >= BUMPS_SINCE
+                                                   ? TRANSACTION_CLIENT_BUMPS
+                                                   : TRANSACTION_CLIENT_OLD,
+                             .commit = body->committed};
 
     transactions_end(request->broker->transactions,
                      transaction_call_create(request, ended, request),

@@ -27,8 +27,8 @@ flush_wait_t *flush_wait_create(request_t *request, int room,
     wait->request = request;
     wait->over = over;
     wait->baton = baton;
-    wait->awaited = apr_palloc(request->pool, ((apr_size_t)room + 1) *
-                                                  sizeof *wait->awaited);
+    wait->awaited = apr_palloc(request->pool,
+                               ((apr_size_t)room + 1) * sizeof *wait->awaited);
     return wait;
 }
 
@@ -96,8 +96,8 @@ void flush_wait_start(flush_wait_t *wait, int32_t timeout_ms)
 {
     int count = wait->count;
     delayed_t *delayed =
-        delayed_create(wait->request->broker->purgatory, count, ready,
-                       complete, wait, wait->request->pool);
+        delayed_create(wait->request->broker->purgatory, count, ready, complete,
+                       wait, wait->request->pool);
 
     for (int i = 0; i < count; i++)
         delayed_watch(delayed, wait->awaited[i].partition,

@@ -34,8 +34,8 @@ static void initialised(transaction_call_t *call)
 static void init_idempotent(request_t *request)
 {
     int64_t id = -1;
-    int16_t error = api_error(producer_ids_next(request->broker->producer_ids,
-                                                &id, request->pool));
+    int16_t error = api_error(
+        producer_ids_next(request->broker->producer_ids, &id, request->pool));
 
     reply(request, error, id, 0);
 }
@@ -43,8 +43,8 @@ static void init_idempotent(request_t *request)
 void handle_init_producer_id(request_t *request)
 {
     const init_producer_id_request_t *body = request->body;
-    transaction_init_t init = { body->transaction_timeout_ms,
-                                body->producer_id, body->producer_epoch };
+    transaction_init_t init = {body->transaction_timeout_ms, body->producer_id,
+                               body->producer_epoch};
 
     if ((body->producer_id == -1) != (body->producer_epoch == -1))
         reply(request, KAFKA_INVALID_REQUEST, -1, -1);

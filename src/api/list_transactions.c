@@ -11,7 +11,7 @@ void handle_list_transactions(request_t *request)
     list_transactions_response_t response;
 
     list_transactions_response_init(&response);
-    transactions_list(request->broker->transactions, request->body, NULL,
-                      NULL, &response, request->pool);
+    transactions_list(request->broker->transactions, request->body, NULL, NULL,
+                      &response, request->pool);
     request_reply(request, &response);
 }

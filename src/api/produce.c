@@ -32,9 +32,9 @@ typedef struct {
     const produce_request_t *body;
     produce_response_t response;
     produce_admission_t *admissions; /* one for each partition */
-    flush_wait_t *wait;     /* NULL: no flush is waited for */
-    int failed;             /* some partition has an error */
-    record_scratch_t scratch; /* for compressed batches */
+    flush_wait_t *wait;              /* NULL: no flush is waited for */
+    int failed;                      /* some partition has an error */
+    record_scratch_t scratch;        /* for compressed batches */
 } produce_t;
 
 static void fail(produce_t *produce, answer_t *answer, int16_t error,
@@ -77,17 +77,16 @@ static void append(produce_t *produce, partition_t *partition,
                    answer_t *answer)
 {
     append_result_t appended;
-    apr_status_t status =
-        partition_append_guarded(partition, valid->data, valid->length,
-                                 &valid->batch, guard, &appended);
+    apr_status_t status = partition_append_guarded(
+        partition, valid->data, valid->length, &valid->batch, guard, &appended);
 
     if (status) {
         int16_t error = api_error(status);
 
         fail(produce, answer, error, kafka_error_text(error));
         if (is_producers_fault(status))
-            answer->log_start_offset = log_start_offset(
-                partition_log(partition));
+            answer->log_start_offset =
+                log_start_offset(partition_log(partition));
         return;
     }
     answer->base_offset = appended.base_offset;
@@ -113,8 +112,7 @@ static void validation_rules(const log_config_t *config,
 }
 
 static void produce_to(produce_t *produce, partition_t *partition,
-                       const data_t *data, log_guard_t guard,
-                       answer_t *answer)
+                       const data_t *data, log_guard_t guard, answer_t *answer)
 {
     request_t *request = produce->request;
     log_config_t config;
@@ -146,10 +144,9 @@ static void produce_partition(produce_t *produce, const wire_string_t *name,
                               log_guard_t guard, answer_t *answer)
 {
     partition_t *partition;
-    int16_t error =
-        partition_lookup(produce->request->broker, name, id,
-                         produce->request->version >= 13, data->index, -1,
-                         &partition);
+    int16_t error = partition_lookup(produce->request->broker, name, id,
+                                     produce->request->version >= 13,
+                                     data->index, -1, &partition);
     const char *topic;
 
     if (error) {
@@ -158,8 +155,7 @@ static void produce_partition(produce_t *produce, const wire_string_t *name,
     }
     topic = partition_topic_name(partition);
     if (topic_name_is_internal(topic, strlen(topic)) &&
-        !wire_string_equal_text(produce->request->client_id,
-                                "__admin_client"))
+        !wire_string_equal_text(produce->request->client_id, "__admin_client"))
         fail(produce, answer, KAFKA_INVALID_TOPIC_EXCEPTION,
              "clients may not produce to an internal topic");
     else
@@ -219,7 +215,7 @@ static void produce_topic(produce_t *produce, int32_t t,
     }
 }
 
-/* ---- the answer ---------------------------------------------------------- */
+/* ---- the answer --------------------------------------------------------- */
 
 static void answer(produce_t *produce)
 {

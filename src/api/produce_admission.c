@@ -17,15 +17,15 @@ typedef struct {
     request_t *request;
     void (*admitted)(void *baton);
     void *baton;
-    int64_t producer_id;   /* of all transactional batches, -1: there is none */
+    int64_t producer_id; /* of all transactional batches, -1: there is none */
     int16_t producer_epoch;
-    int16_t error;         /* that concerns the whole request */
+    int16_t error; /* that concerns the whole request */
     transaction_partitions_t asked;
     produce_admission_t **waiting; /* for the answer, by the order of asked */
     int waiting_count;
 } admission_t;
 
-/* ---- the coordinator's answer ---------------------------------------------------- */
+/* ---- the coordinator's answer ------------------------------------------- */
 
 /* What a producer of that version can make sense of. What is worth another try
  * is said so that clients try again: NOT_ENOUGH_REPLICAS has them not even ask
@@ -69,7 +69,7 @@ static void added(transaction_call_t *call)
     answered(call->baton, call->error, NULL);
 }
 
-/* ---- asking ------------------------------------------------------------------------ */
+/* ---- asking ------------------------------------------------------------- */
 
 /* Errors in the order in which the partitions were asked for. */
 static void verify(admission_t *admission, wire_string_t id)
@@ -129,7 +129,7 @@ static void put(admission_t *admission, const partition_t *partition,
     admission->waiting_count++;
 }
 
-/* ---- the batches ---------------------------------------------------------------------- */
+/* ---- the batches -------------------------------------------------------- */
 
 static int is_transactional(const data_t *data, record_batch_t *batch)
 {
@@ -147,8 +147,9 @@ static void look(admission_t *admission, partition_t *partition,
     const request_t *request = admission->request;
     int bumps = request->version >= ADDS_SINCE;
 
-    if (!bumps && !config_bool(request->broker->config,
-                               CONFIG_TRANSACTION_PARTITION_VERIFICATION_ENABLE)) {
+    if (!bumps &&
+        !config_bool(request->broker->config,
+                     CONFIG_TRANSACTION_PARTITION_VERIFICATION_ENABLE)) {
         one->guard = LOG_GUARD_NONE;
         return;
     }
@@ -188,10 +189,9 @@ static void look_at(admission_t *admission,
     if (admission->error)
         return;
     /* What is not there is refused when it is to be written. */
-    partition_lookup(admission->request->broker, &topic->name,
-                     &topic->topic_id,
-                     admission->request->version >= IDS_SINCE, data->index,
-                     -1, &partition);
+    partition_lookup(admission->request->broker, &topic->name, &topic->topic_id,
+                     admission->request->version >= IDS_SINCE, data->index, -1,
+                     &partition);
     if (!partition)
         return;
     if (!topic_name_is_internal(partition_topic_name(partition),
@@ -221,9 +221,8 @@ static admission_t *create(request_t *request, int count)
 
     admission->request = request;
     admission->producer_id = -1;
-    admission->waiting = apr_palloc(request->pool,
-                                    ((apr_size_t)count + 1) *
-                                        sizeof *admission->waiting);
+    admission->waiting = apr_palloc(
+        request->pool, ((apr_size_t)count + 1) * sizeof *admission->waiting);
     apr_pool_cleanup_register(request->pool, &admission->asked, free_asked,
                               apr_pool_cleanup_null);
     return admission;

@@ -13,9 +13,9 @@
 
 /* For each partition of the request, in its order. */
 typedef struct {
-    log_guard_t guard;     /* for the append */
-    int16_t error;         /* or why not */
-    const char *message;   /* what Kafka would say beside it, or NULL */
+    log_guard_t guard;   /* for the append */
+    int16_t error;       /* or why not */
+    const char *message; /* what Kafka would say beside it, or NULL */
 } produce_admission_t;
 
 /*

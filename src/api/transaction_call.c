@@ -2,8 +2,9 @@
 /* Calls to the transaction coordinator. */
 #include "api/transaction_call.h"
 
-transaction_call_t *transaction_call_create(
-    request_t *request, void (*done)(transaction_call_t *call), void *baton)
+transaction_call_t *
+transaction_call_create(request_t *request,
+                        void (*done)(transaction_call_t *call), void *baton)
 {
     transaction_call_t *call = apr_pcalloc(request->pool, sizeof *call);
 

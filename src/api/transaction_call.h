@@ -16,8 +16,9 @@ enum {
 };
 
 /* A call that runs DONE with BATON. */
-transaction_call_t *transaction_call_create(
-    request_t *request, void (*done)(transaction_call_t *call), void *baton);
+transaction_call_t *
+transaction_call_create(request_t *request,
+                        void (*done)(transaction_call_t *call), void *baton);
 
 /* PRODUCER_FENCED (KIP-588) was INVALID_PRODUCER_EPOCH before version SINCE of
  * the request. */

@@ -23,7 +23,7 @@ typedef struct {
     txn_offset_commit_response_t response; /* to everything */
 } commit_t;
 
-/* ---- the answer -------------------------------------------------------------------- */
+/* ---- the answer --------------------------------------------------------- */
 
 /* Clients before version 2 do not know that a coordinator loads. */
 static int16_t as_version(const commit_t *commit, int16_t error)
@@ -61,8 +61,7 @@ static void refuse(commit_t *commit, int16_t error)
     for (int32_t t = 0; t < commit->response.topics_count; t++)
         for (int32_t p = 0; p < commit->response.topics[t].partitions_count;
              p++) {
-            int16_t *to =
-                &commit->response.topics[t].partitions[p].error_code;
+            int16_t *to = &commit->response.topics[t].partitions[p].error_code;
 
             if (!*to)
                 *to = as_version(commit, error);
@@ -70,7 +69,7 @@ static void refuse(commit_t *commit, int16_t error)
     request_reply(commit->request, &commit->response);
 }
 
-/* ---- the transaction -------------------------------------------------------------- */
+/* ---- the transaction ---------------------------------------------------- */
 
 /* The transaction coordinator's word in that of the group coordinator's. */
 static int16_t translate(const request_t *request, int16_t error)
@@ -108,7 +107,7 @@ static void ask_transaction(commit_t *commit)
     request_t *request = commit->request;
     const txn_offset_commit_request_t *body = request->body;
     broker_t *broker = request->broker;
-    transaction_partitions_t set = { 0 };
+    transaction_partitions_t set = {0};
 
     transaction_partitions_add(
         &set, wire_string_from(GROUP_TOPIC),
@@ -117,8 +116,7 @@ static void ask_transaction(commit_t *commit)
         transactions_add(broker->transactions,
                          transaction_call_create(request, added, commit),
                          body->transactional_id, body->producer_id,
-                         body->producer_epoch, &set,
-                         TRANSACTION_CLIENT_BUMPS);
+                         body->producer_epoch, &set, TRANSACTION_CLIENT_BUMPS);
     } else {
         int16_t in = KAFKA_NONE;
         int16_t error = transactions_verify(
@@ -130,7 +128,7 @@ static void ask_transaction(commit_t *commit)
     transaction_partitions_free(&set);
 }
 
-/* ---- the request ---------------------------------------------------------------------- */
+/* ---- the request -------------------------------------------------------- */
 
 /* Answers what is refused of FROM, and puts the rest to what is asked for. */
 static void sort_topic(commit_t *commit, const metadata_image_t *image,

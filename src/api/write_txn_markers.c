@@ -22,7 +22,7 @@ enum { FLUSH_LIMIT_MS = 30000 };
 typedef struct {
     request_t *request;
     write_txn_markers_response_t response;
-    flush_wait_t *wait;      /* NULL: nobody asked for flushes */
+    flush_wait_t *wait; /* NULL: nobody asked for flushes */
 } markers_t;
 
 static void reply(void *baton)
@@ -42,13 +42,12 @@ static void write_one(markers_t *markers, const transaction_marker_t *marker,
                       const wire_string_t *topic, partition_answer_t *answer)
 {
     broker_t *broker = markers->request->broker;
-    transaction_offsets_t offsets = { offsets_ended, broker->groups };
+    transaction_offsets_t offsets = {offsets_ended, broker->groups};
     partition_t *partition;
     int64_t after;
 
-    answer->error_code = partition_lookup(broker, topic, NULL, 0,
-                                          answer->partition_index, -1,
-                                          &partition);
+    answer->error_code = partition_lookup(
+        broker, topic, NULL, 0, answer->partition_index, -1, &partition);
     if (!partition)
         return;
     answer->error_code = api_error(
@@ -58,18 +57,18 @@ static void write_one(markers_t *markers, const transaction_marker_t *marker,
     partition_release(partition);
 }
 
-static void write_topic(
-    markers_t *markers, const transaction_marker_t *marker,
-    const write_txn_markers_request_writable_txn_marker_topic_t *from,
-    write_txn_markers_response_writable_txn_marker_topic_result_t *to)
+static void
+write_topic(markers_t *markers, const transaction_marker_t *marker,
+            const write_txn_markers_request_writable_txn_marker_topic_t *from,
+            write_txn_markers_response_writable_txn_marker_topic_result_t *to)
 {
     int32_t count = from->partition_indexes_count;
 
     to->name = from->name;
     to->partitions_count = count;
-    to->partitions = apr_pcalloc(markers->request->pool,
-                                 ((apr_size_t)count + 1) *
-                                     sizeof *to->partitions);
+    to->partitions =
+        apr_pcalloc(markers->request->pool,
+                    ((apr_size_t)count + 1) * sizeof *to->partitions);
     for (int32_t p = 0; p < count; p++) {
         to->partitions[p].partition_index = from->partition_indexes[p];
         write_one(markers, marker, &from->name, &to->partitions[p]);
@@ -78,15 +77,15 @@ static void write_topic(
 
 static void write_marker(markers_t *markers, const asked_t *from, answer_t *to)
 {
-    transaction_marker_t marker = { from->producer_id, from->producer_epoch,
-                                    from->coordinator_epoch,
-                                    from->transaction_result };
+    transaction_marker_t marker = {from->producer_id, from->producer_epoch,
+                                   from->coordinator_epoch,
+                                   from->transaction_result};
 
     to->producer_id = from->producer_id;
     to->topics_count = from->topics_count;
-    to->topics = apr_pcalloc(markers->request->pool,
-                             ((apr_size_t)from->topics_count + 1) *
-                                 sizeof *to->topics);
+    to->topics =
+        apr_pcalloc(markers->request->pool,
+                    ((apr_size_t)from->topics_count + 1) * sizeof *to->topics);
     for (int32_t t = 0; t < from->topics_count; t++)
         write_topic(markers, &marker, &from->topics[t], &to->topics[t]);
 }
@@ -108,16 +107,15 @@ void handle_write_txn_markers(request_t *request)
 
     markers->request = request;
     if (config_bool(request->broker->config, CONFIG_LOG_FLUSH_ON_ACKS_ALL))
-        markers->wait = flush_wait_create(request, count_partitions(body),
-                                          reply, markers);
+        markers->wait =
+            flush_wait_create(request, count_partitions(body), reply, markers);
     write_txn_markers_response_init(&markers->response);
     markers->response.markers_count = body->markers_count;
     markers->response.markers =
         apr_pcalloc(request->pool, ((apr_size_t)body->markers_count + 1) *
                                        sizeof *markers->response.markers);
     for (int32_t m = 0; m < body->markers_count; m++)
-        write_marker(markers, &body->markers[m],
-                     &markers->response.markers[m]);
+        write_marker(markers, &body->markers[m], &markers->response.markers[m]);
     if (markers->wait && flush_wait_count(markers->wait) > 0)
         flush_wait_start(markers->wait, FLUSH_LIMIT_MS);
     else

@@ -10,7 +10,7 @@ enum { KEY_VERSION = 0, VALUE_VERSION_MAX = 1 };
 
 typedef transaction_log_value_partitions_schema_t topic_partitions_t;
 
-/* ---- writing ----------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------ */
 
 static void put_partitions(transaction_log_value_t *value,
                            const transaction_partitions_t *set,
@@ -62,12 +62,12 @@ static void put_value(wire_writer_t *out, const transaction_values_t *values,
 }
 
 static apr_status_t put_record(record_builder_t *builder, wire_string_t id,
-                               const transaction_values_t *values,
-                               int flexible, int64_t now, apr_pool_t *pool)
+                               const transaction_values_t *values, int flexible,
+                               int64_t now, apr_pool_t *pool)
 {
-    transaction_log_key_t key = { .transactional_id = id };
+    transaction_log_key_t key = {.transactional_id = id};
     wire_writer_t key_out, value_out;
-    record_t record = { .timestamp = now, .value_length = -1 };
+    record_t record = {.timestamp = now, .value_length = -1};
 
     wire_writer_init(&key_out, pool, 64);
     wire_put_int16(&key_out, KEY_VERSION);
@@ -107,7 +107,7 @@ apr_status_t transaction_log_write(record_builder_t *builder, wire_string_t id,
     return status;
 }
 
-/* ---- reading ------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------ */
 
 static apr_status_t read_key(const record_t *record, wire_string_t *id,
                              apr_pool_t *scratch)
@@ -118,8 +118,7 @@ static apr_status_t read_key(const record_t *record, wire_string_t *id,
 
     if (record->key_length < 2)
         return TAKHIN_ECORRUPT;
-    wire_reader_init(&in, record->key, (apr_size_t)record->key_length,
-                     scratch);
+    wire_reader_init(&in, record->key, (apr_size_t)record->key_length, scratch);
     version = wire_get_int16(&in, "version");
     if (version != KEY_VERSION)
         return TAKHIN_EUNSUPPORTED;
@@ -151,8 +150,8 @@ static void take_value(transaction_values_t *values,
 }
 
 apr_status_t transaction_log_read(const record_t *record, wire_string_t *id,
-                                  transaction_values_t *values,
-                                  int *tombstone, apr_pool_t *scratch)
+                                  transaction_values_t *values, int *tombstone,
+                                  apr_pool_t *scratch)
 {
     wire_reader_t in;
     transaction_log_value_t value;

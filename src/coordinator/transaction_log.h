@@ -26,7 +26,7 @@ apr_status_t transaction_log_write(record_builder_t *builder, wire_string_t id,
  * of a version we don't know, TAKHIN_ECORRUPT.
  */
 apr_status_t transaction_log_read(const record_t *record, wire_string_t *id,
-                                  transaction_values_t *values,
-                                  int *tombstone, apr_pool_t *scratch);
+                                  transaction_values_t *values, int *tombstone,
+                                  apr_pool_t *scratch);
 
 #endif

@@ -43,7 +43,7 @@ apr_status_t transaction_marker_write(partition_t *partition,
                                       const transaction_offsets_t *offsets,
                                       int64_t *after)
 {
-    record_builder_t builder = { 0 };
+    record_builder_t builder = {0};
     apr_status_t status = append(partition, &builder, marker, after);
 
     record_builder_free(&builder);

@@ -11,8 +11,7 @@
 /* Told of each marker that was written to partition INDEX of
  * __consumer_offsets: the offsets of the transaction count now, or never. */
 typedef struct {
-    void (*ended)(void *baton, int32_t index, int64_t producer_id,
-                  int commit);
+    void (*ended)(void *baton, int32_t index, int64_t producer_id, int commit);
     void *baton;
 } transaction_offsets_t;
 

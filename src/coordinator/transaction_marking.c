@@ -27,24 +27,24 @@ typedef enum {
 
 typedef struct {
     transaction_marking_t *marking;
-    wire_string_t topic;          /* owned */
+    wire_string_t topic; /* owned */
     int32_t index;
     marker_state_t state;
     partition_t *partition;
     partition_waiter_t waiter;
-    int64_t after;                /* durable when this offset is flushed */
+    int64_t after; /* durable when this offset is flushed */
 } marker_target_t;
 
 struct transaction_marking_t {
-    coordinator_task_t task;      /* first */
+    coordinator_task_t task;                /* first */
     transaction_marking_t *next, *previous; /* of the shard's markings */
     transaction_marking_t *starting_next;
     transaction_shard_t *shard;
-    uint32_t generation;          /* of the shard */
-    wire_string_t id;             /* owned */
+    uint32_t generation; /* of the shard */
+    wire_string_t id;    /* owned */
     transaction_marker_t marker;
-    transaction_call_t *call;     /* NULL: nobody waits any more */
-    int16_t error;                /* what CALL is told */
+    transaction_call_t *call; /* NULL: nobody waits any more */
+    int16_t error;            /* what CALL is told */
     base_timer_entry_t retry;
     marker_target_t *targets;
     int32_t target_count;
@@ -52,7 +52,7 @@ struct transaction_marking_t {
     atomic_u32_t stopped;
 };
 
-/* ---- life ------------------------------------------------------------------------ */
+/* ---- life --------------------------------------------------------------- */
 
 static void want(transaction_marking_t *marking)
 {
@@ -89,8 +89,7 @@ static void link_in(transaction_shard_t *shard, transaction_marking_t *marking)
     shard->markings = marking;
 }
 
-static void link_out(transaction_shard_t *shard,
-                     transaction_marking_t *marking)
+static void link_out(transaction_shard_t *shard, transaction_marking_t *marking)
 {
     if (marking->previous)
         marking->previous->next = marking->next;
@@ -145,8 +144,8 @@ void transaction_mark(transaction_shard_t *shard, transaction_t *transaction,
     shard->starting = marking;
 }
 
-transaction_marking_t *transaction_marking_next(
-    const transaction_marking_t *marking)
+transaction_marking_t *
+transaction_marking_next(const transaction_marking_t *marking)
 {
     return marking->starting_next;
 }
@@ -174,7 +173,7 @@ static void free_marking(transaction_marking_t *marking)
     free(marking);
 }
 
-/* ---- markers ------------------------------------------------------------------------- */
+/* ---- markers ------------------------------------------------------------ */
 
 /* Whether it can never be written, and need not be. */
 static int is_needless(apr_status_t status)
@@ -188,17 +187,16 @@ static int is_needless(apr_status_t status)
 static apr_status_t write_to(marker_target_t *target)
 {
     const transaction_marking_t *marking = target->marking;
-    const transaction_coordinator_t *coordinator =
-        marking->shard->coordinator;
+    const transaction_coordinator_t *coordinator = marking->shard->coordinator;
     apr_status_t status = topics_find(
         coordinator->parts.topics, target->topic.data,
         (apr_size_t)target->topic.length, target->index, &target->partition);
 
     if (status)
         return status;
-    status = transaction_marker_write(target->partition, &marking->marker,
-                                      &coordinator->parts.offsets,
-                                      &target->after);
+    status =
+        transaction_marker_write(target->partition, &marking->marker,
+                                 &coordinator->parts.offsets, &target->after);
     if (!status && coordinator->config.flush) {
         target->state = MARKER_TO_FLUSH;
         partition_watch(target->partition, &target->waiter);
@@ -220,8 +218,8 @@ static void write_marker(marker_target_t *target)
     LOG_EVERY(10, coordinator, WARN,
               "the marker of producer %lld cannot be written to %.*s-%d: %s",
               (long long)target->marking->marker.producer_id,
-              (int)target->topic.length, target->topic.data,
-              (int)target->index, LOG_STATUS(status));
+              (int)target->topic.length, target->topic.data, (int)target->index,
+              LOG_STATUS(status));
     if (is_needless(status))
         target->state = MARKER_DONE;
 }
@@ -260,7 +258,7 @@ static int32_t advance(transaction_marking_t *marking, int32_t *unwritten)
     return left;
 }
 
-/* ---- the end ---------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------ */
 
 static void answer(transaction_shard_t *shard, transaction_marking_t *marking,
                    const transaction_values_t *values)
@@ -385,7 +383,7 @@ void transaction_marking_run(transaction_marking_t *marking)
     } while (!atomic_cas32(&marking->wanted, wanted, 0));
 }
 
-/* ---- stop --------------------------------------------------------------------------------- */
+/* ---- stop --------------------------------------------------------------- */
 
 void transaction_markings_stop(transaction_shard_t *shard)
 {

@@ -7,11 +7,10 @@
 static int compare(const transaction_partition_t *item, wire_string_t topic,
                    int32_t index)
 {
-    int32_t least = item->topic.length < topic.length ? item->topic.length
-                                                      : topic.length;
-    int order = least > 0 ? memcmp(item->topic.data, topic.data,
-                                   (size_t)least)
-                          : 0;
+    int32_t least =
+        item->topic.length < topic.length ? item->topic.length : topic.length;
+    int order =
+        least > 0 ? memcmp(item->topic.data, topic.data, (size_t)least) : 0;
 
     if (order == 0)
         order = (item->topic.length > topic.length) -
@@ -48,8 +47,7 @@ static void reserve(transaction_partitions_t *set, int32_t count)
         return;
     if (count < set->capacity * 2)
         count = set->capacity * 2;
-    set->items = memory_resize(set->items,
-                               (size_t)count * sizeof *set->items);
+    set->items = memory_resize(set->items, (size_t)count * sizeof *set->items);
     set->capacity = count;
 }
 

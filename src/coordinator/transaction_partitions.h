@@ -10,7 +10,7 @@
 #include "protocol/wire.h"
 
 typedef struct {
-    wire_string_t topic;  /* in the set: owned */
+    wire_string_t topic; /* in the set: owned */
     int32_t index;
 } transaction_partition_t;
 

@@ -10,7 +10,7 @@
 
 enum { REPLAY_LIMIT = 64 * 1024 * 1024 }; /* of a batch, decompressed */
 
-/* ---- answers ------------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------ */
 
 static void set_error(transaction_call_t *call, int16_t error)
 {
@@ -36,7 +36,7 @@ void transaction_answer(transaction_shard_t *shard, transaction_call_t *call,
     shard->answers_end = &call->next;
 }
 
-/* ---- waking ---------------------------------------------------------------------- */
+/* ---- waking ------------------------------------------------------------- */
 
 static void wake(transaction_shard_t *shard)
 {
@@ -52,7 +52,7 @@ static void journal_moved(void *baton)
     wake(baton);
 }
 
-/* ---- steps ------------------------------------------------------------------------ */
+/* ---- steps -------------------------------------------------------------- */
 
 static void free_step(transaction_step_t *step)
 {
@@ -82,9 +82,8 @@ static apr_status_t append(transaction_shard_t *shard,
         coordinator->config.version > 0, clock_wall_ms(), &data, &length);
 
     if (!status)
-        status = coordinator->parts.journal.append(shard->journal, data,
-                                                   length, &base_offset,
-                                                   after);
+        status = coordinator->parts.journal.append(shard->journal, data, length,
+                                                   &base_offset, after);
     if (status)
         LOG_EVERY(10, coordinator, ERROR, "%s-%d cannot be written: %s",
                   coordinator->parts.journal.topic, (int)shard->index,
@@ -122,10 +121,9 @@ int16_t transaction_write(transaction_shard_t *shard,
     return KAFKA_NONE;
 }
 
-/* ---- dropping state ------------------------------------------------------------------ */
+/* ---- dropping state ----------------------------------------------------- */
 
-void transaction_remove(transaction_shard_t *shard,
-                        transaction_t *transaction)
+void transaction_remove(transaction_shard_t *shard, transaction_t *transaction)
 {
     map_remove(&shard->transactions, transaction->id);
     transaction_free(transaction);
@@ -178,7 +176,7 @@ static void settle(transaction_shard_t *shard)
     }
 }
 
-/* ---- loading -------------------------------------------------------------------------- */
+/* ---- loading ------------------------------------------------------------ */
 
 static void replay_values(transaction_shard_t *shard, wire_string_t id,
                           transaction_values_t *values, int tombstone)
@@ -210,7 +208,8 @@ static apr_status_t replay_record(transaction_shard_t *shard,
     if (!status)
         replay_values(shard, id, &values, tombstone);
     else if (status == TAKHIN_EUNSUPPORTED)
-        LOG_WARN(coordinator, "%s-%d: a record at offset %lld of an unknown "
+        LOG_WARN(coordinator,
+                 "%s-%d: a record at offset %lld of an unknown "
                  "version is passed over",
                  shard->coordinator->parts.journal.topic, (int)shard->index,
                  (long long)record->offset);
@@ -221,7 +220,7 @@ static apr_status_t replay_batch(void *baton, const record_batch_t *batch,
                                  const uint8_t *data)
 {
     transaction_shard_t *shard = baton;
-    record_scratch_t scratch = { 0 };
+    record_scratch_t scratch = {0};
     record_iterator_t iterator;
     record_t record;
     apr_pool_t *pool;
@@ -232,8 +231,8 @@ static apr_status_t replay_batch(void *baton, const record_batch_t *batch,
     status = apr_pool_create(&pool, NULL);
     if (status)
         return status;
-    status = record_iterator_init(&iterator, batch, data, &scratch,
-                                  REPLAY_LIMIT);
+    status =
+        record_iterator_init(&iterator, batch, data, &scratch, REPLAY_LIMIT);
     while (!status) {
         status = record_iterator_next(&iterator, &record);
         if (!status)
@@ -302,7 +301,7 @@ static int16_t load(transaction_shard_t *shard)
     return KAFKA_COORDINATOR_NOT_AVAILABLE;
 }
 
-/* ---- entering and leaving ---------------------------------------------------------------- */
+/* ---- entering and leaving ----------------------------------------------- */
 
 int16_t transaction_shard_enter(transaction_coordinator_t *coordinator,
                                 int32_t index, transaction_shard_t **out)
@@ -375,7 +374,7 @@ static void run_shard(coordinator_task_t *task)
         transaction_shard_leave(shard);
 }
 
-/* ---- life ------------------------------------------------------------------------------------ */
+/* ---- life --------------------------------------------------------------- */
 
 static apr_status_t init_shard(transaction_coordinator_t *coordinator,
                                int32_t index, apr_pool_t *pool)

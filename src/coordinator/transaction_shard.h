@@ -25,7 +25,7 @@ typedef struct transaction_marking_t transaction_marking_t;
 
 typedef enum {
     TRANSACTION_SHARD_UNLOADED,
-    TRANSACTION_SHARD_LOADING,  /* one thread replays, without the lock */
+    TRANSACTION_SHARD_LOADING, /* one thread replays, without the lock */
     TRANSACTION_SHARD_ACTIVE,
     TRANSACTION_SHARD_STOPPED
 } transaction_shard_state_t;
@@ -39,32 +39,32 @@ struct transaction_step_t {
     transaction_step_t *next;
     transaction_t *transaction;
     transaction_values_t values;
-    transaction_call_t *call;     /* or NULL */
+    transaction_call_t *call; /* or NULL */
     transaction_then_fn then;
-    int64_t after;                /* durable when this offset is flushed */
+    int64_t after; /* durable when this offset is flushed */
 };
 
 struct transaction_shard_t {
-    coordinator_task_t task;      /* first: wakes the shard */
+    coordinator_task_t task; /* first: wakes the shard */
     transaction_coordinator_t *coordinator;
     int32_t index;
-    int32_t epoch;                /* of the partition's leader: in markers */
+    int32_t epoch; /* of the partition's leader: in markers */
     apr_thread_mutex_t *mutex;
     transaction_shard_state_t state;
-    uint32_t generation;          /* counts how often state was dropped */
-    void *journal;                /* NULL while it is not open */
-    map_t transactions;           /* id -> transaction_t */
+    uint32_t generation; /* counts how often state was dropped */
+    void *journal;       /* NULL while it is not open */
+    map_t transactions;  /* id -> transaction_t */
     record_builder_t builder;
     transaction_step_t *waiting, **waiting_end; /* for a flush, in order */
     transaction_call_t *answers, **answers_end; /* to give when left */
-    transaction_marking_t *starting;  /* to run when left */
-    transaction_marking_t *markings;  /* all that go on */
-    atomic_u32_t queued;          /* the task is on its way */
+    transaction_marking_t *starting;            /* to run when left */
+    transaction_marking_t *markings;            /* all that go on */
+    atomic_u32_t queued;                        /* the task is on its way */
 };
 
 /* Something that is done again and again. */
 typedef struct {
-    coordinator_task_t task;      /* first */
+    coordinator_task_t task; /* first */
     base_timer_entry_t timer;
     transaction_coordinator_t *coordinator;
     int64_t interval_ms;
@@ -82,7 +82,7 @@ struct transaction_coordinator_t {
     atomic_u32_t stopped;
 };
 
-/* ---- transaction_shard.c ------------------------------------------------------ */
+/* ---- transaction_shard.c ------------------------------------------------ */
 
 /* Enters a shard, replayed first where need be. On success the lock is held
  * until transaction_shard_leave; otherwise a Kafka error code is returned and
@@ -114,8 +114,7 @@ void transaction_answer(transaction_shard_t *shard, transaction_call_t *call,
 void transaction_refuse(transaction_call_t *call, int16_t error);
 
 /* Takes TRANSACTION out and frees it. */
-void transaction_remove(transaction_shard_t *shard,
-                        transaction_t *transaction);
+void transaction_remove(transaction_shard_t *shard, transaction_t *transaction);
 
 /* Parts of transactions_create. */
 apr_status_t transaction_shards_create(transaction_coordinator_t *coordinator,
@@ -125,7 +124,7 @@ void transaction_periodic_init(transaction_periodic_t *periodic,
                                int64_t interval_ms,
                                void (*pass)(transaction_coordinator_t *));
 
-/* ---- transaction_marking.c ------------------------------------------------------ */
+/* ---- transaction_marking.c ---------------------------------------------- */
 
 /* TRANSACTION is decided: begins to write its markers when the shard is left.
  * CALL, which may be NULL, is answered in the end with ERROR. */
@@ -134,8 +133,8 @@ void transaction_mark(transaction_shard_t *shard, transaction_t *transaction,
 
 /* Goes on with MARKING; it may be gone afterwards. Without the lock. */
 void transaction_marking_run(transaction_marking_t *marking);
-transaction_marking_t *transaction_marking_next(
-    const transaction_marking_t *marking);
+transaction_marking_t *
+transaction_marking_next(const transaction_marking_t *marking);
 
 /* All of SHARD are to end, its lock being held: workers do that. */
 void transaction_markings_stop(transaction_shard_t *shard);

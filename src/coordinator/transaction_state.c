@@ -9,8 +9,7 @@ enum { EPOCH_BUMPS = 2 }; /* the transaction version that ends with one */
 
 static const char *const names[] = {
     "Empty",          "Ongoing",       "PrepareCommit", "PrepareAbort",
-    "CompleteCommit", "CompleteAbort", "Dead",          "PrepareEpochFence"
-};
+    "CompleteCommit", "CompleteAbort", "Dead",          "PrepareEpochFence"};
 
 const char *transaction_status_name(int status)
 {
@@ -19,7 +18,7 @@ const char *transaction_status_name(int status)
     return names[status];
 }
 
-/* ---- life ------------------------------------------------------------------ */
+/* ---- life --------------------------------------------------------------- */
 
 void transaction_values_init(transaction_values_t *values)
 {
@@ -55,7 +54,7 @@ void transaction_free(transaction_t *transaction)
     free(transaction);
 }
 
-/* ---- what all steps share --------------------------------------------------- */
+/* ---- what all steps share ----------------------------------------------- */
 
 /* NEXT becomes what is now, as STATUS, without the partitions. */
 static void take_over(const transaction_t *transaction,
@@ -88,7 +87,7 @@ static int is_over(const transaction_t *transaction)
            transaction->now.status == TRANSACTION_COMPLETE_ABORT;
 }
 
-/* ---- init -------------------------------------------------------------------- */
+/* ---- init --------------------------------------------------------------- */
 
 /* Whether a producer with that id may go on: it is the one we know, or one
  * whose epochs ran out and that missed our answer (KIP-360). */
@@ -151,7 +150,7 @@ int16_t transaction_prepare_init(const transaction_t *transaction,
     return successor(transaction, ids, &next->producer_id);
 }
 
-/* ---- partitions ---------------------------------------------------------------- */
+/* ---- partitions --------------------------------------------------------- */
 
 static int has_all(const transaction_t *transaction,
                    const transaction_partitions_t *added)
@@ -208,7 +207,7 @@ int16_t transaction_prepare_add(const transaction_t *transaction,
     return KAFKA_NONE;
 }
 
-/* ---- end ------------------------------------------------------------------------- */
+/* ---- end ---------------------------------------------------------------- */
 
 static int16_t prepare_to_end(const transaction_t *transaction, int commit,
                               int16_t version, const transaction_ids_t *ids,
@@ -237,9 +236,8 @@ static int16_t prepare_to_end(const transaction_t *transaction, int commit,
 }
 
 int16_t transaction_prepare_fence(const transaction_t *transaction,
-                                  int16_t version,
-                                  const transaction_ids_t *ids, int64_t now,
-                                  transaction_values_t *next)
+                                  int16_t version, const transaction_ids_t *ids,
+                                  int64_t now, transaction_values_t *next)
 {
     int16_t error;
 
@@ -271,8 +269,8 @@ static int16_t end_version_1(const transaction_t *transaction,
                              const transaction_ids_t *ids, int64_t now,
                              transaction_values_t *next, int *nothing)
 {
-    transaction_status_t complete = end->commit ? TRANSACTION_COMPLETE_COMMIT
-                                                : TRANSACTION_COMPLETE_ABORT;
+    transaction_status_t complete =
+        end->commit ? TRANSACTION_COMPLETE_COMMIT : TRANSACTION_COMPLETE_ABORT;
 
     if (transaction->now.producer_id != end->producer_id)
         return KAFKA_INVALID_PRODUCER_ID_MAPPING;
@@ -339,8 +337,8 @@ int16_t transaction_prepare_end(const transaction_t *transaction,
                : end_version_1(transaction, end, ids, now, next, nothing);
 }
 
-void transaction_prepare_complete(const transaction_t *transaction,
-                                  int64_t now, transaction_values_t *next)
+void transaction_prepare_complete(const transaction_t *transaction, int64_t now,
+                                  transaction_values_t *next)
 {
     const transaction_values_t *is = &transaction->now;
 
@@ -356,10 +354,9 @@ void transaction_prepare_complete(const transaction_t *transaction,
     }
 }
 
-/* ---- begin and finish --------------------------------------------------------------- */
+/* ---- begin and finish --------------------------------------------------- */
 
-void transaction_begin(transaction_t *transaction,
-                       transaction_status_t status)
+void transaction_begin(transaction_t *transaction, transaction_status_t status)
 {
     TAKHIN_ASSERT(transaction->pending == TRANSACTION_NONE);
     transaction->pending = status;
@@ -387,7 +384,7 @@ void transaction_finish(transaction_t *transaction,
     memset(values, 0, sizeof *values);
 }
 
-/* ---- questions ------------------------------------------------------------------------ */
+/* ---- questions ---------------------------------------------------------- */
 
 int transaction_timed_out(const transaction_t *transaction, int64_t now)
 {

@@ -45,13 +45,13 @@ typedef struct {
     int16_t last_producer_epoch;  /* what a retry may name, -1: none */
     int16_t client_version;       /* transaction version of the last step */
     int32_t timeout_ms;
-    int64_t start_ms;             /* of the transaction */
-    int64_t update_ms;            /* of the last step: for expiry */
+    int64_t start_ms;  /* of the transaction */
+    int64_t update_ms; /* of the last step: for expiry */
     transaction_partitions_t partitions;
 } transaction_values_t;
 
 typedef struct {
-    wire_string_t id;             /* owned */
+    wire_string_t id; /* owned */
     transaction_values_t now;
     transaction_status_t pending; /* TRANSACTION_NONE: no step is on its way */
 } transaction_t;
@@ -73,7 +73,7 @@ static inline int transaction_epoch_exhausted(int16_t epoch)
     return epoch >= INT16_MAX - 1;
 }
 
-/* ---- prepare --------------------------------------------------------------- */
+/* ---- prepare ------------------------------------------------------------ */
 /*
  * Each returns a Kafka error code. With KAFKA_NONE *NEXT is set, the caller's
  * to free; TRANSACTION is as it was. NOW is the wall clock in milliseconds.
@@ -81,7 +81,7 @@ static inline int transaction_epoch_exhausted(int16_t epoch)
 
 typedef struct {
     int32_t timeout_ms;
-    int64_t producer_id;          /* what the producer has, -1: nothing */
+    int64_t producer_id; /* what the producer has, -1: nothing */
     int16_t producer_epoch;
 } transaction_init_t;
 
@@ -115,26 +115,24 @@ int16_t transaction_prepare_end(const transaction_t *transaction,
 /* Aborts an ongoing transaction and fences its producer, with the broker's
  * transaction VERSION. */
 int16_t transaction_prepare_fence(const transaction_t *transaction,
-                                  int16_t version,
-                                  const transaction_ids_t *ids, int64_t now,
-                                  transaction_values_t *next);
-
-/* From PrepareX to CompleteX. */
-void transaction_prepare_complete(const transaction_t *transaction,
+                                  int16_t version, const transaction_ids_t *ids,
                                   int64_t now, transaction_values_t *next);
 
-/* ---- begin and finish ------------------------------------------------------ */
+/* From PrepareX to CompleteX. */
+void transaction_prepare_complete(const transaction_t *transaction, int64_t now,
+                                  transaction_values_t *next);
+
+/* ---- begin and finish --------------------------------------------------- */
 
 /* STATUS is on its way. */
-void transaction_begin(transaction_t *transaction,
-                       transaction_status_t status);
+void transaction_begin(transaction_t *transaction, transaction_status_t status);
 /* It was not written: everything is as before. */
 void transaction_cancel(transaction_t *transaction);
 /* It was: takes VALUES over, which is empty then. */
 void transaction_finish(transaction_t *transaction,
                         transaction_values_t *values);
 
-/* ---- questions ------------------------------------------------------------- */
+/* ---- questions ---------------------------------------------------------- */
 
 /* AddPartitionsToTxn that only asks (KIP-890): the error for all, and with
  * KAFKA_NONE whether each is in is for the caller to look up. */

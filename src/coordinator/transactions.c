@@ -22,7 +22,7 @@ static void answer_now(transaction_shard_t *shard, transaction_call_t *call,
     transaction_answer(shard, call, KAFKA_NONE);
 }
 
-/* ---- InitProducerId ---------------------------------------------------------------- */
+/* ---- InitProducerId ----------------------------------------------------- */
 
 static void initialised(transaction_shard_t *shard, transaction_t *transaction,
                         transaction_call_t *call)
@@ -46,9 +46,9 @@ static int16_t fence(transaction_shard_t *shard, transaction_t *transaction,
         transaction, coordinator->config.version, &coordinator->parts.ids,
         clock_wall_ms(), &next);
 
-    return error ? error
-                 : transaction_write(shard, transaction, &next, 1, call,
-                                     fenced);
+    return error
+               ? error
+               : transaction_write(shard, transaction, &next, 1, call, fenced);
 }
 
 /* A transactional id that is new gets a producer id, and its first epoch in the
@@ -83,9 +83,9 @@ static int16_t init_producer(transaction_shard_t *shard,
     if (!transaction)
         error = create(shard, id, init->timeout_ms, &transaction);
     if (!error)
-        error = transaction_prepare_init(
-            transaction, init, &shard->coordinator->parts.ids,
-            clock_wall_ms(), &next, &must_fence);
+        error = transaction_prepare_init(transaction, init,
+                                         &shard->coordinator->parts.ids,
+                                         clock_wall_ms(), &next, &must_fence);
     if (error)
         return error;
     return must_fence ? fence(shard, transaction, call)
@@ -118,7 +118,7 @@ void transactions_init_producer(transaction_coordinator_t *coordinator,
     transaction_shard_leave(shard);
 }
 
-/* ---- partitions --------------------------------------------------------------------------- */
+/* ---- partitions --------------------------------------------------------- */
 
 static int16_t add(transaction_shard_t *shard, transaction_t *transaction,
                    transaction_call_t *call, int64_t producer_id,
@@ -133,8 +133,8 @@ static int16_t add(transaction_shard_t *shard, transaction_t *transaction,
     if (!transaction)
         return KAFKA_INVALID_PRODUCER_ID_MAPPING;
     error = transaction_prepare_add(transaction, producer_id, producer_epoch,
-                                    partitions, client_version,
-                                    clock_wall_ms(), &next, &nothing);
+                                    partitions, client_version, clock_wall_ms(),
+                                    &next, &nothing);
     if (error)
         return error;
     if (nothing) {
@@ -153,9 +153,8 @@ void transactions_add(transaction_coordinator_t *coordinator,
     transaction_shard_t *shard;
     transaction_t *transaction;
     int16_t error =
-        is_empty(id)
-            ? KAFKA_INVALID_REQUEST
-            : transaction_enter(coordinator, id, &shard, &transaction);
+        is_empty(id) ? KAFKA_INVALID_REQUEST
+                     : transaction_enter(coordinator, id, &shard, &transaction);
 
     if (error) {
         transaction_refuse(call, error);
@@ -177,26 +176,25 @@ int16_t transactions_verify(transaction_coordinator_t *coordinator,
     transaction_shard_t *shard;
     transaction_t *transaction;
     int16_t error =
-        is_empty(id)
-            ? KAFKA_INVALID_REQUEST
-            : transaction_enter(coordinator, id, &shard, &transaction);
+        is_empty(id) ? KAFKA_INVALID_REQUEST
+                     : transaction_enter(coordinator, id, &shard, &transaction);
 
     if (error)
         return error;
-    error = transaction ? transaction_verify(transaction, producer_id,
-                                             producer_epoch)
-                        : KAFKA_INVALID_PRODUCER_ID_MAPPING;
+    error = transaction
+                ? transaction_verify(transaction, producer_id, producer_epoch)
+                : KAFKA_INVALID_PRODUCER_ID_MAPPING;
     for (int32_t i = 0; i < partitions->count && !error; i++)
-        errors[i] = transaction_partitions_contain(
-                        &transaction->now.partitions,
-                        partitions->items[i].topic, partitions->items[i].index)
+        errors[i] = transaction_partitions_contain(&transaction->now.partitions,
+                                                   partitions->items[i].topic,
+                                                   partitions->items[i].index)
                         ? KAFKA_NONE
                         : KAFKA_TRANSACTION_ABORTABLE;
     transaction_shard_leave(shard);
     return error;
 }
 
-/* ---- EndTxn ----------------------------------------------------------------------------------- */
+/* ---- EndTxn ------------------------------------------------------------- */
 
 static void decided(transaction_shard_t *shard, transaction_t *transaction,
                     transaction_call_t *call)
@@ -232,9 +230,8 @@ void transactions_end(transaction_coordinator_t *coordinator,
     transaction_shard_t *shard;
     transaction_t *transaction;
     int16_t error =
-        is_empty(id)
-            ? KAFKA_INVALID_REQUEST
-            : transaction_enter(coordinator, id, &shard, &transaction);
+        is_empty(id) ? KAFKA_INVALID_REQUEST
+                     : transaction_enter(coordinator, id, &shard, &transaction);
 
     if (error) {
         transaction_refuse(call, error);
@@ -246,7 +243,7 @@ void transactions_end(transaction_coordinator_t *coordinator,
     transaction_shard_leave(shard);
 }
 
-/* ---- time ------------------------------------------------------------------------------------- */
+/* ---- time --------------------------------------------------------------- */
 
 /* What no client asked for has no call. */
 static void timed_out(transaction_shard_t *shard, transaction_t *transaction,
@@ -275,8 +272,7 @@ static void abort_if_late(transaction_shard_t *shard,
     if (transaction_timed_out(transaction, now) &&
         !transaction_prepare_fence(transaction, coordinator->config.version,
                                    &coordinator->parts.ids, now, &next))
-        (void)transaction_write(shard, transaction, &next, 1, NULL,
-                                timed_out);
+        (void)transaction_write(shard, transaction, &next, 1, NULL, timed_out);
 }
 
 static void remove_if_old(transaction_shard_t *shard,
@@ -328,7 +324,7 @@ void transactions_tick(transaction_coordinator_t *coordinator)
     remove_old(coordinator);
 }
 
-/* ---- describe and list --------------------------------------------------------------------------- */
+/* ---- describe and list -------------------------------------------------- */
 
 static wire_string_t copy_to(apr_pool_t *pool, wire_string_t text)
 {
@@ -338,9 +334,10 @@ static wire_string_t copy_to(apr_pool_t *pool, wire_string_t text)
     return copy;
 }
 
-static void describe_topics(
-    const transaction_partitions_t *set,
-    describe_transactions_response_transaction_state_t *out, apr_pool_t *pool)
+static void
+describe_topics(const transaction_partitions_t *set,
+                describe_transactions_response_transaction_state_t *out,
+                apr_pool_t *pool)
 {
     apr_size_t room = (apr_size_t)set->count + 1;
     int32_t *indexes = apr_palloc(pool, room * sizeof *indexes);
@@ -369,9 +366,8 @@ void transactions_describe(
 
     out->transactional_id = id;
     out->error_code =
-        is_empty(id)
-            ? KAFKA_INVALID_REQUEST
-            : transaction_enter(coordinator, id, &shard, &transaction);
+        is_empty(id) ? KAFKA_INVALID_REQUEST
+                     : transaction_enter(coordinator, id, &shard, &transaction);
     if (out->error_code)
         return;
     if (!transaction || transaction->now.status == TRANSACTION_DEAD)
@@ -379,8 +375,8 @@ void transactions_describe(
     else {
         out->producer_id = transaction->now.producer_id;
         out->producer_epoch = transaction->now.producer_epoch;
-        out->transaction_state = wire_string_from(
-            transaction_status_name(transaction->now.status));
+        out->transaction_state =
+            wire_string_from(transaction_status_name(transaction->now.status));
         out->transaction_timeout_ms = transaction->now.timeout_ms;
         out->transaction_start_time_ms = transaction->now.start_ms;
         describe_topics(&transaction->now.partitions, out, pool);
@@ -416,8 +412,7 @@ static int has_producer(const list_transactions_request_t *request, int64_t id)
     return request->producer_id_filters_count == 0;
 }
 
-static int is_wanted(const listing_t *listing,
-                     const transaction_t *transaction)
+static int is_wanted(const listing_t *listing, const transaction_t *transaction)
 {
     const transaction_values_t *is = &transaction->now;
     int64_t duration = listing->request->duration_filter;
@@ -472,8 +467,8 @@ static void list_unknown_states(listing_t *listing)
                                        transaction_status_name(status)))
             status++;
         if (!transaction_status_name(status))
-            response
-                ->unknown_state_filters[response->unknown_state_filters_count++] =
+            response->unknown_state_filters
+                [response->unknown_state_filters_count++] =
                 request->state_filters[i];
     }
 }
@@ -484,8 +479,8 @@ void transactions_list(transaction_coordinator_t *coordinator,
                        void *baton, list_transactions_response_t *response,
                        apr_pool_t *pool)
 {
-    listing_t listing = { request, matches, baton, response,
-                          pool, 0, clock_wall_ms() };
+    listing_t listing = {request, matches, baton,          response,
+                         pool,    0,       clock_wall_ms()};
 
     list_unknown_states(&listing);
     for (int32_t i = 0; i < coordinator->shard_count; i++) {
@@ -507,7 +502,7 @@ void transactions_list(transaction_coordinator_t *coordinator,
     }
 }
 
-/* ---- creation --------------------------------------------------------------------------------------- */
+/* ---- creation ----------------------------------------------------------- */
 
 void transaction_config_init(transaction_config_t *config)
 {

@@ -30,23 +30,23 @@ typedef struct transaction_coordinator_t transaction_coordinator_t;
 typedef struct {
     int32_t max_timeout_ms;
     int64_t id_expiration_ms;
-    int64_t abort_interval_ms;   /* between looks for what timed out */
-    int64_t remove_interval_ms;  /* between looks for what expired */
-    int16_t version;             /* the level of transaction.version */
-    unsigned flush : 1;          /* durable is: on the device */
+    int64_t abort_interval_ms;  /* between looks for what timed out */
+    int64_t remove_interval_ms; /* between looks for what expired */
+    int16_t version;            /* the level of transaction.version */
+    unsigned flush : 1;         /* durable is: on the device */
 } transaction_config_t;
 
 /* Kafka's defaults. */
 void transaction_config_init(transaction_config_t *config);
 
-/* ---- life ---------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------- */
 
 /* What it works with; copied. */
 typedef struct {
     journal_driver_t journal;
     coordinator_workers_t workers;
-    base_timer_t *timer;           /* NULL in tests: transactions_tick */
-    topics_t *topics;              /* where markers go */
+    base_timer_t *timer; /* NULL in tests: transactions_tick */
+    topics_t *topics;    /* where markers go */
     transaction_ids_t ids;
     transaction_offsets_t offsets; /* told of markers */
 } transaction_parts_t;
@@ -77,7 +77,7 @@ void transactions_tick(transaction_coordinator_t *coordinator);
 int32_t transactions_shard(const transaction_coordinator_t *coordinator,
                            wire_string_t id);
 
-/* ---- calls ----------------------------------------------------------------- */
+/* ---- calls -------------------------------------------------------------- */
 
 /*
  * One operation. The caller fills the first part and keeps it until DONE, which
@@ -91,8 +91,8 @@ struct transaction_call_t {
 
     /* The answer. */
     int16_t error;
-    int16_t producer_epoch;   /* -1 with an error */
-    int64_t producer_id;      /* -1 with an error */
+    int16_t producer_epoch; /* -1 with an error */
+    int64_t producer_id;    /* -1 with an error */
 
     transaction_call_t *next; /* the coordinator's */
 };

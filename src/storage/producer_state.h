@@ -50,10 +50,10 @@ void producer_state_destroy(producer_state_t *state);
 void producer_state_clear(producer_state_t *state);
 
 /* log_verify, on the state. */
-apr_status_t producer_state_verify(producer_state_t *state,
-                                   int64_t producer_id, int16_t epoch,
-                                   int32_t sequence, int epoch_bumps,
-                                   int64_t now_ms, log_guard_t *guard);
+apr_status_t producer_state_verify(producer_state_t *state, int64_t producer_id,
+                                   int16_t epoch, int32_t sequence,
+                                   int epoch_bumps, int64_t now_ms,
+                                   log_guard_t *guard);
 
 /* Whether GUARD lets the transactional batch BATCH in: TAKHIN_ETRANSACTION. */
 apr_status_t producer_state_check_guard(const producer_state_t *state,
