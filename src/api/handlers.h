@@ -39,5 +39,7 @@ void handle_describe_groups(request_t *request);
 void handle_list_groups(request_t *request);
 void handle_delete_groups(request_t *request);
 void handle_offset_delete(request_t *request);
+void handle_consumer_group_heartbeat(request_t *request);
+void handle_consumer_group_describe(request_t *request);
 
 #endif

@@ -87,6 +87,11 @@ static void configure(group_config_t *groups, const config_t *config,
     set_assignors(groups, config, pool);
 }
 
+static const metadata_image_t *current_image(void *metadata)
+{
+    return metadata_image(metadata);
+}
+
 /* As many as TOPIC has, or will have when it is created. */
 static int32_t count_shards(const broker_t *broker, const char *name,
                             config_id_t property)
@@ -104,6 +109,7 @@ static apr_status_t start_groups(broker_t *broker,
                                  const coordinator_workers_t *hand_over,
                                  apr_pool_t *pool)
 {
+    group_metadata_t metadata = { current_image, broker->metadata };
     journal_driver_t journal;
     group_config_t config;
     apr_status_t status;
@@ -114,7 +120,7 @@ static apr_status_t start_groups(broker_t *broker,
         &broker->groups, &config,
         count_shards(broker, GROUP_TOPIC,
                      CONFIG_OFFSETS_TOPIC_NUM_PARTITIONS),
-        &journal, hand_over, broker->timer, broker->metadata, pool);
+        &journal, hand_over, broker->timer, &metadata, pool);
     if (!status)
         group_coordinator_start(broker->groups);
     return status;

@@ -437,7 +437,8 @@ apr_status_t group_coordinator_create(group_coordinator_t **out,
                                       const journal_driver_t *journal,
                                       const coordinator_workers_t *workers,
                                       base_timer_t *timer,
-                                      metadata_t *metadata, apr_pool_t *pool)
+                                      const group_metadata_t *metadata,
+                                      apr_pool_t *pool)
 {
     group_coordinator_t *coordinator = apr_pcalloc(pool, sizeof *coordinator);
     apr_status_t status;
@@ -446,7 +447,7 @@ apr_status_t group_coordinator_create(group_coordinator_t **out,
     coordinator->journal = *journal;
     coordinator->workers = *workers;
     coordinator->timer = timer;
-    coordinator->metadata = metadata;
+    coordinator->metadata = *metadata;
     coordinator->shard_count = shards;
     coordinator->shards =
         apr_pcalloc(pool, (apr_size_t)shards * sizeof *coordinator->shards);

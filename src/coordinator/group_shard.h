@@ -63,10 +63,9 @@ struct group_coordinator_t {
     journal_driver_t journal;
     coordinator_workers_t workers;
     base_timer_t *timer;
-    metadata_t *metadata;
+    group_metadata_t metadata;
     group_shard_t *shards;
     int32_t shard_count;
-    atomic_u32_t metadata_version;
     apr_thread_mutex_t *deleted_mutex;
     struct deleted_topic_t *deleted;  /* topics whose offsets must go */
 };
@@ -116,6 +115,14 @@ void shard_clear_deadline(group_shard_t *shard, deadline_t *deadline);
 static inline const group_config_t *shard_config(const group_shard_t *shard)
 {
     return &shard->coordinator->config;
+}
+
+/* The metadata as it is now: image_release it. */
+static inline const metadata_image_t *shard_image(const group_shard_t *shard)
+{
+    const group_metadata_t *metadata = &shard->coordinator->metadata;
+
+    return metadata->image(metadata->baton);
 }
 
 /* One batch of the journal is made state: group_replay.c. */

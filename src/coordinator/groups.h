@@ -22,7 +22,7 @@
 #include "base/timer.h"
 #include "coordinator/journal.h"
 #include "coordinator/task.h"
-#include "metadata/metadata.h"
+#include "metadata/image.h"
 #include "protocol/consumer_group_describe_response.h"
 #include "protocol/consumer_group_heartbeat_request.h"
 #include "protocol/describe_groups_response.h"
@@ -76,11 +76,16 @@ void group_config_init(group_config_t *config);
 
 /* ---- life ---------------------------------------------------------------- */
 
+/* The current image, retained for the caller. Any thread, often. */
+typedef struct {
+    const metadata_image_t *(*image)(void *baton);
+    void *baton;
+} group_metadata_t;
+
 /*
  * Creates the coordinator for a topic of SHARDS partitions (as it is, or as it
- * will be created). JOURNAL is copied. TIMER may be NULL (tests: the
- * deadlines then pass in group_coordinator_tick). METADATA may be NULL where
- * the consumer protocol is not used. POOL lives as long as the coordinator.
+ * will be created). JOURNAL, WORKERS and METADATA are copied. TIMER may be
+ * NULL (tests: the deadlines then pass in group_coordinator_tick). POOL lives as long as the coordinator.
  */
 apr_status_t group_coordinator_create(group_coordinator_t **coordinator,
                                       const group_config_t *config,
@@ -88,7 +93,8 @@ apr_status_t group_coordinator_create(group_coordinator_t **coordinator,
                                       const journal_driver_t *journal,
                                       const coordinator_workers_t *workers,
                                       base_timer_t *timer,
-                                      metadata_t *metadata, apr_pool_t *pool);
+                                      const group_metadata_t *metadata,
+                                      apr_pool_t *pool);
 
 /* Has workers replay every shard whose partition is there. What is asked
  * earlier loads its own shard first. */
@@ -112,10 +118,6 @@ int32_t group_shard_index(const group_coordinator_t *coordinator,
  * own only, so it may be called under the metadata's. */
 void group_coordinator_topic_deleted(group_coordinator_t *coordinator,
                                      const char *name);
-
-/* The metadata changed otherwise: groups look at it at the next heartbeat.
- * Lock-free. */
-void group_coordinator_metadata_changed(group_coordinator_t *coordinator);
 
 /* ---- calls --------------------------------------------------------------- */
 

@@ -101,7 +101,6 @@ void group_coordinator_topic_deleted(group_coordinator_t *coordinator,
     deleted->next = coordinator->deleted;
     coordinator->deleted = deleted;
     apr_thread_mutex_unlock(coordinator->deleted_mutex);
-    group_coordinator_metadata_changed(coordinator);
     group_coordinator_start(coordinator); /* wakes every shard */
 }
 

@@ -652,11 +652,12 @@ static void groups_lie_where_kafka_puts_them(void)
 {
     journal_driver_t driver = { .topic = "t" };
     coordinator_workers_t workers = { run_now, NULL };
+    group_metadata_t metadata = { current_image, NULL };
     group_coordinator_t *fifty;
 
     begin();
     UNIT_OK(group_coordinator_create(&fifty, &config, 50, &driver, &workers,
-                                     NULL, NULL, unit_pool()));
+                                     NULL, &metadata, unit_pool()));
     /* abs(String.hashCode()) % 50, as a JVM computes it. */
     CU_ASSERT_EQUAL(group_shard_index(fifty, text("g1")), 42);
     CU_ASSERT_EQUAL(group_shard_index(fifty, text("")), 0);

@@ -119,7 +119,14 @@ static apr_status_t memory_flushed(void *baton, int64_t end)
 static journal_t journal;
 static group_coordinator_t *coordinator;
 static group_config_t config;
-static metadata_t *metadata; /* set before start(), where it is needed */
+static const metadata_image_t *image; /* where the test needs one */
+
+static const metadata_image_t *current_image(void *baton)
+{
+    (void)baton;
+    image_retain(image);
+    return image;
+}
 
 static void run_now(void *baton, coordinator_task_t *task)
 {
@@ -135,9 +142,10 @@ static void start(void)
                                 memory_request_flush, memory_flushed,
                                 &journal,      "__consumer_offsets" };
     coordinator_workers_t workers = { run_now, NULL };
+    group_metadata_t metadata = { current_image, NULL };
 
     UNIT_OK(group_coordinator_create(&coordinator, &config, 1, &driver,
-                                     &workers, NULL, metadata, unit_pool()));
+                                     &workers, NULL, &metadata, unit_pool()));
     group_coordinator_tick(coordinator);
 }
 
