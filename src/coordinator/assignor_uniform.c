@@ -3,7 +3,8 @@
  * The uniform assignor. Where all members subscribe to the same topics, each
  * has a quota: what it had up to that stays, the rest is handed out. Else
  * partitions go to the least loaded member that subscribes to them, and then
- * move from more to less loaded ones until no move makes it more even.
+ * move from more to less loaded ones, over others in between where it must be,
+ * until no move makes it more even.
  */
 #include "coordinator/assignor.h"
 
@@ -201,13 +202,106 @@ static int balance_once(plan_t *plan)
     return moved;
 }
 
-static void assign_by_load(plan_t *plan)
+/* A search from one member over partitions it could give to others, and what
+ * those could give in turn. Each topic is looked at once. */
+typedef struct {
+    int32_t *from;         /* of each member: the partition that led to it */
+    int32_t *queue;
+    uint8_t *reached;      /* of each member */
+    uint8_t *looked;       /* of each topic */
+} search_t;
+
+static void make_search(search_t *search, const plan_t *plan,
+                        apr_pool_t *scratch)
 {
+    apr_size_t members = (apr_size_t)plan->input->member_count + 1;
+
+    search->from = apr_palloc(scratch, members * sizeof *search->from);
+    search->queue = apr_palloc(scratch, members * sizeof *search->queue);
+    search->reached = apr_palloc(scratch, members);
+    search->looked =
+        apr_palloc(scratch, (apr_size_t)plan->input->topic_count + 1);
+}
+
+/* A partition of TOPIC that MEMBER has, or NOBODY. */
+static int32_t partition_of(const plan_t *plan, int32_t topic, int32_t member)
+{
+    for (int32_t at = plan->first[topic]; at < plan->first[topic + 1]; at++)
+        if (plan->owners[at] == member)
+            return at;
+    return NOBODY;
+}
+
+/* A member that can have one more when SOURCE has one less, or NOBODY. */
+static int32_t find_taker(const plan_t *plan, search_t *search,
+                          int32_t source)
+{
+    int32_t head = 0, tail = 0;
+
+    memset(search->reached, 0, (size_t)plan->input->member_count);
+    memset(search->looked, 0, (size_t)plan->input->topic_count);
+    search->reached[source] = 1;
+    search->queue[tail++] = source;
+    while (head < tail) {
+        int32_t member = search->queue[head++];
+
+        for (int32_t t = 0; t < plan->input->members[member].topic_count; t++) {
+            int32_t topic = plan->input->members[member].topics[t];
+            int32_t at = search->looked[topic]
+                             ? NOBODY
+                             : partition_of(plan, topic, member);
+
+            if (at == NOBODY)
+                continue;
+            search->looked[topic] = 1;
+            for (int32_t s = 0; s < plan->subscriber_count[topic]; s++) {
+                int32_t other = plan->subscribers[topic][s];
+
+                if (search->reached[other])
+                    continue;
+                search->reached[other] = 1;
+                search->from[other] = at;
+                search->queue[tail++] = other;
+                if (plan->load[other] + 1 < plan->load[source])
+                    return other;
+            }
+        }
+    }
+    return NOBODY;
+}
+
+/* Whether SOURCE could give one away, over however many others. */
+static int relieve(plan_t *plan, search_t *search, int32_t source)
+{
+    int32_t taker = find_taker(plan, search, source);
+
+    if (taker == NOBODY)
+        return 0;
+    while (taker != source) {
+        int32_t at = search->from[taker], giver = plan->owners[at];
+
+        give(plan, at, taker);
+        taker = giver;
+    }
+    return 1;
+}
+
+static void assign_by_load(plan_t *plan, apr_pool_t *scratch)
+{
+    search_t search;
+    int moved = 1;
+
     for (int32_t m = 0; m < plan->input->member_count; m++)
         keep_before(plan, m, plan->total);
     fill(plan);
     while (balance_once(plan))
         ;
+    make_search(&search, plan, scratch);
+    while (moved) {
+        moved = 0;
+        for (int32_t m = 0; m < plan->input->member_count; m++)
+            moved |= relieve(plan, &search, m);
+    }
 }
 
 void assignor_uniform(assignor_input_t *input, apr_pool_t *scratch)
@@ -220,7 +314,7 @@ void assignor_uniform(assignor_input_t *input, apr_pool_t *scratch)
     if (assignor_is_homogeneous(input))
         assign_quotas(&plan);
     else
-        assign_by_load(&plan);
+        assign_by_load(&plan, scratch);
     for (int32_t t = 0; t < input->topic_count; t++)
         for (int32_t at = plan.first[t]; at < plan.first[t + 1]; at++)
             set_add(&input->members[plan.owners[at]].after,
