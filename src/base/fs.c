@@ -180,6 +180,28 @@ apr_status_t fs_write_at(fs_file_t *file, apr_off_t offset, const void *data,
     return APR_SUCCESS;
 }
 
+apr_status_t fs_copy_begins(fs_file_t *file, apr_off_t offset, apr_off_t length)
+{
+    fs_call_t call = {FS_WRITE, file->path, NULL,
+                      offset,   NULL,       (apr_size_t)length};
+
+    return fs_hooks == NULL ? APR_SUCCESS : before(&call);
+}
+
+void fs_copy_ended(fs_file_t *file, apr_off_t offset, apr_off_t length)
+{
+    fs_call_t call = {FS_WRITE, file->path, NULL,
+                      offset,   NULL,       (apr_size_t)length};
+
+    if (fs_hooks != NULL)
+        after(&call);
+}
+
+void fs_set_modified(fs_file_t *file, apr_time_t modified)
+{
+    (void)apr_file_mtime_set(file->path, modified, file->pool);
+}
+
 apr_status_t fs_size(fs_file_t *file, apr_off_t *size)
 {
     apr_finfo_t info;

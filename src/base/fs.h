@@ -42,9 +42,10 @@ typedef struct {
     const char *path;
     const char *path2; /* FS_RENAME: the new name */
     apr_off_t offset;  /* FS_READ, FS_WRITE; FS_TRUNCATE: the new size */
-    const void *data;  /* FS_WRITE */
+    const void *data;  /* FS_WRITE; NULL: the bytes come from another file,
+                              and lie in this one when AFTER is called */
     apr_size_t length; /* FS_READ, FS_WRITE; may be lowered: the call then
-                          moves only that much, and is repeated */
+                              moves only that much, and is repeated */
 } fs_call_t;
 
 /*
@@ -89,6 +90,15 @@ apr_status_t fs_read_at(fs_file_t *file, apr_off_t offset, void *buffer,
 /* Writes all of DATA at OFFSET or returns an error, some of it then written. */
 apr_status_t fs_write_at(fs_file_t *file, apr_off_t offset, const void *data,
                          apr_size_t length);
+
+/* Around a copy into FILE that the caller does himself (takhin/zerocopy.h): the
+ * hooks see it as one FS_WRITE. */
+apr_status_t fs_copy_begins(fs_file_t *file, apr_off_t offset,
+                            apr_off_t length);
+void fs_copy_ended(fs_file_t *file, apr_off_t offset, apr_off_t length);
+
+/* Sets the file's modification time, as far as the system lets us. Advice. */
+void fs_set_modified(fs_file_t *file, apr_time_t modified);
 
 apr_status_t fs_size(fs_file_t *file, apr_off_t *size);
 apr_status_t fs_truncate(fs_file_t *file, apr_off_t size);

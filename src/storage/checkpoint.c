@@ -12,12 +12,13 @@
 
 #define CHECKPOINT_LIMIT (256u << 20)
 
-enum { RECOVERY_POINT, START_OFFSET, HIGH_WATERMARK, FILES };
+enum { RECOVERY_POINT, START_OFFSET, HIGH_WATERMARK, CLEANED, FILES };
 
 static const char *const file_names[FILES] = {
     "recovery-point-offset-checkpoint",
     "log-start-offset-checkpoint",
     "replication-offset-checkpoint",
+    "cleaner-offset-checkpoint",
 };
 
 typedef struct {
@@ -105,6 +106,7 @@ static entry_t *find_or_create(checkpoint_t *checkpoint, const char *name)
     if (entry == NULL)
         return NULL;
     memcpy(entry->name, name, length);
+    entry->offsets[CLEANED] = -1;
     checkpoint->table[slot_of(checkpoint->table, checkpoint->room, name)] =
         entry;
     checkpoint->count++;
@@ -123,6 +125,23 @@ int checkpoint_set(checkpoint_t *checkpoint, const char *name,
     entry->offsets[START_OFFSET] = start_offset;
     entry->offsets[HIGH_WATERMARK] = high_watermark;
     return 1;
+}
+
+int checkpoint_set_cleaned(checkpoint_t *checkpoint, const char *name,
+                           int64_t offset)
+{
+    entry_t *entry = find_or_create(checkpoint, name);
+
+    if (entry != NULL)
+        entry->offsets[CLEANED] = offset;
+    return entry != NULL;
+}
+
+int64_t checkpoint_get_cleaned(const checkpoint_t *checkpoint, const char *name)
+{
+    const entry_t *entry = find(checkpoint, name);
+
+    return entry != NULL ? entry->offsets[CLEANED] : -1;
 }
 
 void checkpoint_remove(checkpoint_t *checkpoint, const char *name)
@@ -163,11 +182,14 @@ int checkpoint_copy(checkpoint_t *checkpoint, const checkpoint_t *from)
 
     for (i = 0; i < from->room; i++) {
         const entry_t *entry = from->table[i];
+        entry_t *copy;
 
-        if (entry != NULL &&
-            !checkpoint_set(checkpoint, entry->name, entry->offsets[0],
-                            entry->offsets[1], entry->offsets[2]))
+        if (entry == NULL)
+            continue;
+        copy = find_or_create(checkpoint, entry->name);
+        if (copy == NULL)
             return 0;
+        memcpy(copy->offsets, entry->offsets, sizeof(copy->offsets));
     }
     return 1;
 }
@@ -256,11 +278,15 @@ static int put_line(char *line, size_t room, const entry_t *entry, int which)
                     entry->name, dash + 1, (long long)entry->offsets[which]);
 }
 
-/* As in Kafka a log start offset of 0 is not worth a line. */
+/* As in Kafka a log start offset of 0 is not worth a line, nor a log that was
+ * never compacted. */
 static int is_written(const entry_t *entry, int which)
 {
-    return entry != NULL &&
-           (which != START_OFFSET || entry->offsets[which] > 0);
+    if (entry == NULL)
+        return 0;
+    if (which == CLEANED)
+        return entry->offsets[which] >= 0;
+    return which != START_OFFSET || entry->offsets[which] > 0;
 }
 
 static apr_status_t write_one(const checkpoint_t *checkpoint,
@@ -300,7 +326,13 @@ apr_status_t checkpoint_write(const checkpoint_t *checkpoint,
     apr_status_t status = APR_SUCCESS;
     int which;
 
-    for (which = 0; which < FILES && status == APR_SUCCESS; which++)
+    for (which = 0; which < CLEANED && status == APR_SUCCESS; which++)
         status = write_one(checkpoint, directory, which);
     return status;
+}
+
+apr_status_t checkpoint_write_cleaned(const checkpoint_t *checkpoint,
+                                      const char *directory)
+{
+    return write_one(checkpoint, directory, CLEANED);
 }

@@ -19,6 +19,11 @@ void checkpoint_destroy(checkpoint_t *checkpoint);
 int checkpoint_set(checkpoint_t *checkpoint, const char *name,
                    int64_t recovery_point, int64_t start_offset,
                    int64_t high_watermark);
+/* Up to where NAME was compacted; 0 without memory. -1: it never was. */
+int checkpoint_set_cleaned(checkpoint_t *checkpoint, const char *name,
+                           int64_t offset);
+int64_t checkpoint_get_cleaned(const checkpoint_t *checkpoint,
+                               const char *name);
 void checkpoint_remove(checkpoint_t *checkpoint, const char *name);
 /* 0 each when nothing is known. */
 void checkpoint_get(const checkpoint_t *checkpoint, const char *name,
@@ -30,8 +35,11 @@ int checkpoint_copy(checkpoint_t *checkpoint, const checkpoint_t *from);
  * TAKHIN_ECORRUPT: *ERROR names file and line, from POOL. */
 apr_status_t checkpoint_read(checkpoint_t *checkpoint, const char *directory,
                              const char **error, apr_pool_t *pool);
-/* Writes them, each whole or not at all. */
+/* Writes them but the cleaner's, each whole or not at all. */
 apr_status_t checkpoint_write(const checkpoint_t *checkpoint,
                               const char *directory);
+/* Writes the one that tells how far compaction came. */
+apr_status_t checkpoint_write_cleaned(const checkpoint_t *checkpoint,
+                                      const char *directory);
 
 #endif

@@ -481,6 +481,9 @@ static apr_status_t flush_segment(log_t *log, segment_t *segment, int rolled)
 {
     apr_status_t status = segment_pin(segment, log->path);
 
+    /* Only what is flushed already is compacted. */
+    if (APR_STATUS_IS_ENOENT(status) && segment_is_replaced(segment))
+        return APR_SUCCESS;
     if (status != APR_SUCCESS)
         return status;
     status = fs_sync(segment->file);

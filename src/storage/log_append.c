@@ -138,13 +138,17 @@ static apr_status_t plan_append(log_t *log, append_plan_t *plan,
 static int is_time_to_roll(const log_t *log, const segment_t *active,
                            const append_plan_t *plan)
 {
-    int64_t waited;
+    int64_t waited, limit = log->config.segment_ms;
 
+    /* What is to be compacted in time must not stay in the active segment. */
+    if (log->config.compact && log->config.max_compaction_lag_ms > 0 &&
+        log->config.max_compaction_lag_ms < limit)
+        limit = log->config.max_compaction_lag_ms;
     if (active->first_timestamp >= 0 && plan->max_timestamp >= 0)
         waited = plan->max_timestamp - active->first_timestamp;
     else
         waited = clock_wall_ms() - active->created;
-    return waited > log->config.segment_ms - log->jitter_ms;
+    return waited > limit - log->jitter_ms;
 }
 
 static int must_roll(const log_t *log, const segment_t *active,

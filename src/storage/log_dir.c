@@ -45,7 +45,9 @@ struct log_dir_t {
     log_t *logs;            /* mutex */
     int log_count;          /* mutex */
     checkpoint_t *recalled; /* mutex: what the files said of logs that
-                               are not open */
+                                       are not open; of all logs how far they
+                                       were compacted */
+    apr_thread_mutex_t *cleaned_mutex; /* who writes that file; before mutex */
     /* the flushers; mutex */
     apr_thread_cond_t *wake;
     apr_thread_cond_t *drained;
@@ -104,7 +106,7 @@ apr_status_t log_dir_check_space(log_dir_t *dir)
     return apr_atomic_read32(&dir->full) ? APR_ENOSPC : APR_SUCCESS;
 }
 
-/* ---- its logs ---------------------------------------------------------- */
+/* ---- its logs ----------------------------------------------------------- */
 
 void log_dir_add(log_dir_t *dir, log_t *log)
 {
@@ -168,8 +170,7 @@ void log_dir_recall(log_dir_t *dir, const char *name, int64_t *recovery_point,
     apr_thread_mutex_unlock(dir->mutex);
 }
 
-/* All logs, each retained, malloc'ed; NULL without memory. */
-static log_t **all_logs(log_dir_t *dir, int *count)
+log_t **log_dir_logs(log_dir_t *dir, int *count)
 {
     log_t **logs, *log;
 
@@ -184,7 +185,7 @@ static log_t **all_logs(log_dir_t *dir, int *count)
     return logs;
 }
 
-static void release_logs(log_t **logs, int count)
+void log_dir_release_logs(log_t **logs, int count)
 {
     while (count > 0)
         log_release(logs[--count]);
@@ -227,13 +228,13 @@ void log_dir_fail(log_dir_t *dir, apr_status_t status, const char *what)
         return; /* it is known, and was told */
     LOG_ERROR(storage, "log directory %s goes offline: %s failed: %s",
               dir->path, what, LOG_STATUS(status));
-    logs = all_logs(dir, &count);
+    logs = log_dir_logs(dir, &count);
     for (i = 0; i < count; i++)
         log_tell_gone(logs[i]);
-    release_logs(logs, count);
+    log_dir_release_logs(logs, count);
 }
 
-/* ---- checkpoints ------------------------------------------------------- */
+/* ---- checkpoints -------------------------------------------------------- */
 
 apr_status_t log_dir_checkpoint(log_dir_t *dir)
 {
@@ -258,7 +259,45 @@ apr_status_t log_dir_checkpoint(log_dir_t *dir)
     return status;
 }
 
-/* ---- the flusher ------------------------------------------------------- */
+int64_t log_dir_cleaned_offset(log_dir_t *dir, const char *name)
+{
+    int64_t offset;
+
+    apr_thread_mutex_lock(dir->mutex);
+    offset = checkpoint_get_cleaned(dir->recalled, name);
+    apr_thread_mutex_unlock(dir->mutex);
+    return offset;
+}
+
+apr_status_t log_dir_set_cleaned(log_dir_t *dir, log_t *log, int64_t offset)
+{
+    checkpoint_t *checkpoint = checkpoint_create();
+    apr_status_t status = checkpoint == NULL ? APR_ENOMEM : APR_SUCCESS;
+
+    apr_thread_mutex_lock(dir->cleaned_mutex);
+    apr_thread_mutex_lock(dir->mutex);
+    /* A deleted log's name may be another's already. */
+    if (status == APR_SUCCESS && log_usable(log) == APR_SUCCESS &&
+        (!checkpoint_set_cleaned(dir->recalled, log->name, offset) ||
+         !checkpoint_copy(checkpoint, dir->recalled)))
+        status = APR_ENOMEM;
+    apr_thread_mutex_unlock(dir->mutex);
+    if (status == APR_SUCCESS && log_usable(log) == APR_SUCCESS)
+        status = checkpoint_write_cleaned(checkpoint, dir->path);
+    apr_thread_mutex_unlock(dir->cleaned_mutex);
+    checkpoint_destroy(checkpoint);
+    return status;
+}
+
+void log_dir_lower_cleaned(log_dir_t *dir, const char *name, int64_t offset)
+{
+    apr_thread_mutex_lock(dir->mutex);
+    if (checkpoint_get_cleaned(dir->recalled, name) > offset)
+        checkpoint_set_cleaned(dir->recalled, name, offset);
+    apr_thread_mutex_unlock(dir->mutex);
+}
+
+/* ---- the flusher -------------------------------------------------------- */
 
 /* Puts LOG at the queue's end; the mutex is held. */
 static void enqueue(log_dir_t *dir, log_t *log)
@@ -353,7 +392,7 @@ void log_dir_drain(log_dir_t *dir)
     apr_thread_mutex_unlock(dir->mutex);
 }
 
-/* ---- what is to be removed --------------------------------------------- */
+/* ---- what is to be removed ---------------------------------------------- */
 
 void log_dir_remove_later(log_dir_t *dir, const char *path, int64_t base,
                           int64_t delay_ms)
@@ -409,7 +448,7 @@ static void remove_due(log_dir_t *dir, apr_time_t now)
     }
 }
 
-/* ---- the housekeeper --------------------------------------------------- */
+/* ---- the housekeeper ---------------------------------------------------- */
 
 static void check_space(log_dir_t *dir)
 {
@@ -451,7 +490,7 @@ static void keep_logs(log_dir_t *dir, int retention)
     int64_t now_ms = clock_wall_ms();
     apr_time_t now = clock_monotonic();
     int i, count;
-    log_t **logs = all_logs(dir, &count);
+    log_t **logs = log_dir_logs(dir, &count);
 
     for (i = 0; i < count; i++) {
         log_t *log = logs[i];
@@ -461,7 +500,7 @@ static void keep_logs(log_dir_t *dir, int retention)
         if (is_flush_due(log, now))
             log_dir_queue_flush(dir, log);
     }
-    release_logs(logs, count);
+    log_dir_release_logs(logs, count);
 }
 
 static void keep_house(log_dir_t *dir, apr_time_t now)
@@ -511,7 +550,7 @@ static void *APR_THREAD_FUNC house_thread(apr_thread_t *thread, void *baton)
     return NULL;
 }
 
-/* ---- open, start, close ------------------------------------------------ */
+/* ---- open, start, close ------------------------------------------------- */
 
 #define MARKER ".kafka_cleanshutdown"
 
@@ -568,6 +607,9 @@ static apr_status_t make_dir(log_dir_t *dir)
 
     status = apr_thread_mutex_create(&dir->mutex, APR_THREAD_MUTEX_DEFAULT,
                                      dir->pool);
+    if (status == APR_SUCCESS)
+        status = apr_thread_mutex_create(&dir->cleaned_mutex,
+                                         APR_THREAD_MUTEX_DEFAULT, dir->pool);
     if (status == APR_SUCCESS)
         status = apr_thread_cond_create(&dir->wake, dir->pool);
     if (status == APR_SUCCESS)
@@ -723,7 +765,7 @@ apr_status_t log_dir_close(log_dir_t *dir, int64_t broker_epoch)
     return status;
 }
 
-/* ---- what lies here ---------------------------------------------------- */
+/* ---- what lies here ----------------------------------------------------- */
 
 typedef struct {
     apr_pool_t *pool;

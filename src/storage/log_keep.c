@@ -165,11 +165,13 @@ static apr_status_t end_at(log_t *log, int64_t offset)
     lower(&log->flushed_offset, offset);
     lower(&log->high_watermark, offset);
     lower(&log->start_offset, offset);
+    log->truncations++;
     epochs_truncate_end(&log->epochs, offset);
     memset(log->recent, 0, sizeof(log->recent));
     lock_leave(log->lock);
     if (log->flags & LOG_NO_CHECKPOINT)
         return APR_SUCCESS;
+    log_dir_lower_cleaned(log->dir, log->name, offset);
     /* Producers may have ended up without what made them known. */
     log->snapshot_offset = log->snapshot_offset < 0 ? -1 : INT64_MAX;
     status = log_load_producers(log, 0);

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 
-/* ---- segments, as they are now ----------------------------------------- */
+/* ---- segments, as they are now ------------------------------------------ */
 
 typedef struct {
     segment_t **segments;
@@ -51,7 +51,7 @@ static int64_t readable_size(const snapshot_t *snapshot, int i)
                                     : snapshot->segments[i]->size;
 }
 
-/* ---- by time ----------------------------------------------------------- */
+/* ---- by time ------------------------------------------------------------ */
 
 typedef struct {
     segment_t *segment;
@@ -148,8 +148,8 @@ static void nothing_found(log_position_t *found)
     found->leader_epoch = -1;
 }
 
-apr_status_t log_offset_for_timestamp(log_t *log, int64_t timestamp,
-                                      int64_t upper, log_position_t *found)
+static apr_status_t offset_for_timestamp(log_t *log, int64_t timestamp,
+                                         int64_t upper, log_position_t *found)
 {
     record_scratch_t scratch = {0};
     search_t search = {NULL,  timestamp, log_start_offset(log),
@@ -175,7 +175,7 @@ apr_status_t log_offset_for_timestamp(log_t *log, int64_t timestamp,
 
 /* The record of the largest timestamp lies in the batch whose last offset the
  * time index has: look for it there, and from there on. */
-apr_status_t log_max_timestamp(log_t *log, log_position_t *found)
+static apr_status_t max_timestamp(log_t *log, log_position_t *found)
 {
     record_scratch_t scratch = {0};
     search_t search = {NULL, -1, 0, INT64_MAX, found, &scratch};
@@ -209,7 +209,37 @@ apr_status_t log_max_timestamp(log_t *log, log_position_t *found)
     return status == APR_EOF ? APR_SUCCESS : status;
 }
 
-/* ---- by leader epoch --------------------------------------------------- */
+/* A segment that went while it was looked at is looked for again. */
+#define LOOKUP_ATTEMPTS 8
+
+apr_status_t log_offset_for_timestamp(log_t *log, int64_t timestamp,
+                                      int64_t upper, log_position_t *found)
+{
+    apr_status_t status;
+    int attempt = 0;
+
+    for (;;) {
+        status = offset_for_timestamp(log, timestamp, upper, found);
+        if (!APR_STATUS_IS_ENOENT(status) || ++attempt == LOOKUP_ATTEMPTS)
+            return status;
+        log_await_change(log);
+    }
+}
+
+apr_status_t log_max_timestamp(log_t *log, log_position_t *found)
+{
+    apr_status_t status;
+    int attempt = 0;
+
+    for (;;) {
+        status = max_timestamp(log, found);
+        if (!APR_STATUS_IS_ENOENT(status) || ++attempt == LOOKUP_ATTEMPTS)
+            return status;
+        log_await_change(log);
+    }
+}
+
+/* ---- by leader epoch ---------------------------------------------------- */
 
 void log_assign_epoch(log_t *log, int32_t epoch)
 {
@@ -255,7 +285,7 @@ int32_t log_latest_epoch(log_t *log)
     return epoch;
 }
 
-/* ---- aborted transactions ---------------------------------------------- */
+/* ---- aborted transactions ----------------------------------------------- */
 
 typedef struct {
     int64_t from;
@@ -294,9 +324,9 @@ static int collect(void *baton, const producer_txn_t *txn)
     return !collect->done;
 }
 
-apr_status_t log_aborted_transactions(log_t *log, int64_t from, int64_t upper,
-                                      log_aborted_t **aborted, int *count,
-                                      apr_pool_t *pool)
+static apr_status_t aborted_transactions(log_t *log, int64_t from,
+                                         int64_t upper, log_aborted_t **aborted,
+                                         int *count, apr_pool_t *pool)
 {
     collect_t state = {from, upper, pool, NULL, 0, 0, 0};
     snapshot_t snapshot;
@@ -323,4 +353,24 @@ apr_status_t log_aborted_transactions(log_t *log, int64_t from, int64_t upper,
     *aborted = state.items;
     *count = state.count;
     return status;
+}
+
+/* While segments are replaced an index may be out of its place for a moment;
+ * to miss it would show a reader what was aborted. */
+apr_status_t log_aborted_transactions(log_t *log, int64_t from, int64_t upper,
+                                      log_aborted_t **aborted, int *count,
+                                      apr_pool_t *pool)
+{
+    for (;;) {
+        apr_uint32_t before = apr_atomic_read32(&log->swaps);
+        apr_status_t status;
+
+        if (before % 2 == 0) {
+            status =
+                aborted_transactions(log, from, upper, aborted, count, pool);
+            if (apr_atomic_read32(&log->swaps) == before)
+                return status;
+        }
+        log_await_change(log);
+    }
 }

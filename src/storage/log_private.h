@@ -65,6 +65,9 @@ struct log_t {
     unsigned dirty_names : 1;   /* the directory's entries need a flush; lock */
     unsigned dirty_parent : 1;  /* and so does its own entry; lock */
     unsigned has_txn_index : 1; /* append lock */
+    unsigned truncations;       /* lock */
+    volatile apr_uint32_t swaps; /* atomic; odd while segments are replaced */
+    volatile apr_uint32_t uncleanable; /* atomic: a compaction failed on it */
     /* the directory's */
     log_t *next, *previous; /* all logs of the directory; its mutex */
     log_t *next_flush;      /* the flusher's queue; its mutex */
@@ -148,9 +151,37 @@ typedef apr_status_t log_scan_each_t(void *baton, int64_t position,
 apr_status_t log_scan(segment_t *segment, int64_t position, int64_t limit,
                       int whole, log_scan_each_t *each, void *baton,
                       int64_t *end);
+/* The same, reading WINDOW_BYTES at a time (more for a larger batch). */
+apr_status_t log_scan_by(segment_t *segment, int64_t position, int64_t limit,
+                         apr_size_t window_bytes, int whole,
+                         log_scan_each_t *each, void *baton, int64_t *end);
 
-/* ---- txn_index.c ------------------------------------------------------- */
+/* ---- log_swap.c --------------------------------------------------------- */
 
+/*
+ * Puts REPLACEMENT, whose flushed files are named ".cleaned", in the place of the COUNT
+ * segments OLD, so that a crash leaves either the old ones or the new one.
+ * TRUNCATIONS is the log's number of truncations when OLD was read. Takes
+ * REPLACEMENT's reference when it goes well. APR_EAGAIN when the log is not as it was: a
+ * segment went, it was truncated or deleted.
+ */
+apr_status_t log_replace_segments(log_t *log, segment_t *const *old, int count,
+                                  segment_t *replacement, unsigned truncations);
+
+/* Waits until a swap or a deletion of segments that is under way is done: for
+ * readers whose file had gone. No lock is held. */
+void log_await_change(log_t *log);
+
+/* What a crash left in DIRECTORY: files that were only begun or were to be
+ * removed go, a swap that had begun is finished. Before anything is opened. */
+apr_status_t log_finish_swaps(const char *directory);
+/* Whether a file of this name says that there is something to do. */
+int log_is_left_over(const char *name);
+
+/* ---- txn_index.c -------------------------------------------------------- */
+
+#define TXN_INDEX_ENTRY 34
+void txn_index_encode(uint8_t *entry, const producer_txn_t *txn);
 apr_status_t txn_index_append(const char *directory, int64_t base_offset,
                               const producer_txn_t *txn);
 /* Drops entries whose last offset is at or above OFFSET. */
@@ -160,7 +191,7 @@ apr_status_t txn_index_each(const char *directory, int64_t base_offset,
                             int (*each)(void *baton, const producer_txn_t *),
                             void *baton);
 
-/* ---- log_dir.c --------------------------------------------------------- */
+/* ---- log_dir.c ---------------------------------------------------------- */
 
 segment_cache_t *log_dir_cache(log_dir_t *dir);
 void log_dir_add(log_dir_t *dir, log_t *log);
@@ -168,6 +199,15 @@ void log_dir_forget(log_dir_t *dir, log_t *log);
 /* Recovery point and log start offset of NAME in the checkpoints; 0 each. */
 void log_dir_recall(log_dir_t *dir, const char *name, int64_t *recovery_point,
                     int64_t *start_offset);
+/* All open logs, each retained, malloc'ed; NULL without memory. */
+log_t **log_dir_logs(log_dir_t *dir, int *count);
+void log_dir_release_logs(log_t **logs, int count);
+/* Up to where NAME was compacted, -1 when it never was. */
+int64_t log_dir_cleaned_offset(log_dir_t *dir, const char *name);
+/* Notes that LOG was compacted up to OFFSET, and writes the checkpoint. */
+apr_status_t log_dir_set_cleaned(log_dir_t *dir, log_t *log, int64_t offset);
+/* Lowers it to OFFSET, where the log was truncated. */
+void log_dir_lower_cleaned(log_dir_t *dir, const char *name, int64_t offset);
 void log_dir_queue_flush(log_dir_t *dir, log_t *log);
 /* Removes PATH (a directory, or a segment's files when BASE is not below 0)
  * DELAY_MS from now. */

@@ -225,9 +225,11 @@ apr_status_t log_read_range(log_t *log, int64_t offset, int64_t upper,
         if (status == APR_SUCCESS)
             return APR_SUCCESS;
         read_range_release(range);
-        /* Retention or a delete took the file away before it was opened. */
+        /* Retention, compaction or a delete took the file away before it was
+         * opened. */
         if (!APR_STATUS_IS_ENOENT(status))
             break;
+        log_await_change(log);
     }
     if (log_usable(log) != APR_SUCCESS)
         return log_usable(log);

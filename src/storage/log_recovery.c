@@ -30,8 +30,8 @@ typedef struct {
     const char *path;
     offsets_t logs;
     offsets_t snapshots;
-    offsets_t indexes; /* base offsets of .index and .timeindex files */
-    int swaps;
+    offsets_t indexes;     /* base offsets of .index and .timeindex files */
+    int left_over;         /* files of a swap, or to be removed */
     unsigned epochs : 1;   /* leader-epoch-checkpoint */
     unsigned metadata : 1; /* partition.metadata */
 } files_t;
@@ -73,24 +73,6 @@ static int has_offset(const offsets_t *offsets, int64_t offset)
                    sizeof(offset), by_offset) != NULL;
 }
 
-static int ends_with(const char *name, const char *suffix)
-{
-    size_t length = strlen(name), tail = strlen(suffix);
-
-    return length >= tail && strcmp(name + length - tail, suffix) == 0;
-}
-
-static apr_status_t remove_file(const char *directory, const char *name)
-{
-    char path[SEGMENT_PATH];
-    apr_status_t status;
-
-    snprintf(path, sizeof(path), "%s/%s", directory, name);
-    status = fs_remove(path);
-    return APR_STATUS_IS_ENOENT(status) ? APR_SUCCESS : status;
-}
-
-/* Kafka finishes a swap on start, and drops what was only begun. */
 static apr_status_t take_name(void *baton, const char *name,
                               apr_filetype_e type)
 {
@@ -100,10 +82,8 @@ static apr_status_t take_name(void *baton, const char *name,
 
     if (type != APR_REG)
         return APR_SUCCESS;
-    if (ends_with(name, ".deleted") || ends_with(name, ".cleaned"))
-        return remove_file(files->path, name);
-    if (ends_with(name, ".swap")) {
-        files->swaps++;
+    if (log_is_left_over(name)) {
+        files->left_over++;
         return APR_SUCCESS;
     }
     if (strspn(name, "0123456789") != 20) {
@@ -129,21 +109,6 @@ static void free_files(files_t *files)
     free(files->indexes.offsets);
 }
 
-static apr_status_t finish_swap(void *baton, const char *name,
-                                apr_filetype_e type)
-{
-    const files_t *files = baton;
-    char from[SEGMENT_PATH], to[SEGMENT_PATH];
-
-    (void)type;
-    if (!ends_with(name, ".swap"))
-        return APR_SUCCESS;
-    snprintf(from, sizeof(from), "%s/%s", files->path, name);
-    snprintf(to, sizeof(to), "%s/%.*s", files->path, (int)strlen(name) - 5,
-             name);
-    return fs_rename(from, to);
-}
-
 static apr_status_t list_files(const log_t *log, files_t *files)
 {
     apr_status_t status;
@@ -151,14 +116,13 @@ static apr_status_t list_files(const log_t *log, files_t *files)
     memset(files, 0, sizeof(*files));
     files->path = log->path;
     status = fs_list(log->path, take_name, files);
-    if (status == APR_SUCCESS && files->swaps > 0) {
-        status = fs_list(log->path, finish_swap, files);
-        if (status == APR_SUCCESS) {
-            free_files(files);
-            memset(files, 0, sizeof(*files));
-            files->path = log->path;
+    if (status == APR_SUCCESS && files->left_over > 0) {
+        status = log_finish_swaps(log->path);
+        free_files(files);
+        memset(files, 0, sizeof(*files));
+        files->path = log->path;
+        if (status == APR_SUCCESS)
             status = fs_list(log->path, take_name, files);
-        }
     }
     sort_offsets(&files->logs);
     sort_offsets(&files->snapshots);

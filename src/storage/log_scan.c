@@ -73,9 +73,17 @@ apr_status_t log_scan(segment_t *segment, int64_t position, int64_t limit,
                       int whole, log_scan_each_t *each, void *baton,
                       int64_t *end)
 {
+    return log_scan_by(segment, position, limit, SCAN_AHEAD, whole, each, baton,
+                       end);
+}
+
+apr_status_t log_scan_by(segment_t *segment, int64_t position, int64_t limit,
+                         apr_size_t window_bytes, int whole,
+                         log_scan_each_t *each, void *baton, int64_t *end)
+{
     window_t window = {NULL, 0, 0, 0};
     apr_status_t status = APR_SUCCESS;
-    apr_size_t ahead = SCAN_AHEAD;
+    apr_size_t ahead = window_bytes;
 
     while (position < limit) {
         const uint8_t *data = NULL;
@@ -87,7 +95,8 @@ apr_status_t log_scan(segment_t *segment, int64_t position, int64_t limit,
             break;
         size = record_batch_size(&batch);
         if (whole || record_batch_is_control(&batch)) {
-            status = fill(&window, segment, position, size, SCAN_AHEAD, limit);
+            status =
+                fill(&window, segment, position, size, window_bytes, limit);
             if (status != APR_SUCCESS)
                 break;
             data = window.bytes + (position - window.position);
@@ -96,7 +105,8 @@ apr_status_t log_scan(segment_t *segment, int64_t position, int64_t limit,
         if (status != APR_SUCCESS)
             break;
         position += (int64_t)size;
-        ahead = whole || size < SCAN_LARGE ? SCAN_AHEAD : RECORD_BATCH_OVERHEAD;
+        ahead =
+            whole || size < SCAN_LARGE ? window_bytes : RECORD_BATCH_OVERHEAD;
     }
     free(window.bytes);
     *end = position;

@@ -102,13 +102,15 @@ struct segment_t {
     int64_t max_timestamp_offset; /* last offset of the batch that has it */
     segment_time_t last_time; /* last time index entry; timestamp -1: none */
     segment_pending_t *pending;
-    uint32_t entries_on_disk; /* ready */
-    uint32_t times_on_disk;   /* ready */
-    uint32_t since_entry;     /* bytes of batches since the last entry */
-    uint32_t largest_batch;   /* UINT32_MAX: not known */
-    apr_uint32_t touched;     /* used since the cache looked last */
-    unsigned ready : 1;       /* index sizes and timestamps are known */
-    apr_uint32_t unsynced;    /* atomic: index files hold what is not flushed */
+    uint32_t entries_on_disk;       /* ready */
+    uint32_t times_on_disk;         /* ready */
+    uint32_t since_entry;           /* bytes of batches since the last entry */
+    uint32_t largest_batch;         /* UINT32_MAX: not known */
+    apr_uint32_t touched;           /* used since the cache looked last */
+    volatile apr_uint32_t replaced; /* atomic: its files' names are another
+                                  segment's, or soon will be */
+    unsigned ready : 1;             /* index sizes and timestamps are known */
+    apr_uint32_t unsynced; /* atomic: index files hold what is not flushed */
 };
 
 /* The names of a segment's files. BUFFER has room for SEGMENT_PATH bytes. */
@@ -122,6 +124,11 @@ segment_t *segment_create(segment_cache_t *cache, int64_t base_offset,
                           int64_t next_offset, int64_t size, int64_t now_ms);
 void segment_retain(segment_t *segment);
 void segment_release(segment_t *segment);
+
+/* Says that its files were replaced: from here on it is not opened any more
+ * (APR_ENOENT); who has it pinned goes on with the file as it was. */
+void segment_set_replaced(segment_t *segment);
+int segment_is_replaced(const segment_t *segment);
 
 /* Pins SEGMENT's file open; no lock held. */
 apr_status_t segment_pin(segment_t *segment, const char *directory);

@@ -164,6 +164,16 @@ int segment_try_pin(segment_t *segment)
     return 0;
 }
 
+void segment_set_replaced(segment_t *segment)
+{
+    apr_atomic_set32(&segment->replaced, 1);
+}
+
+int segment_is_replaced(const segment_t *segment)
+{
+    return apr_atomic_read32((volatile apr_uint32_t *)&segment->replaced) != 0;
+}
+
 /* Opens with FLAGS under the mutex, which another opener may have had first. */
 static apr_status_t open_and_pin(segment_t *segment, const char *directory,
                                  int flags)
@@ -179,6 +189,12 @@ static apr_status_t open_and_pin(segment_t *segment, const char *directory,
         segment->index = calloc(1, sizeof(*segment->index));
         status = segment->index == NULL ? APR_ENOMEM
                                         : fs_open(&segment->file, path, flags);
+        /* It was marked before its names were given to another. */
+        if (status == APR_SUCCESS && segment_is_replaced(segment)) {
+            (void)fs_close(segment->file); /* nothing was done with it */
+            segment->file = NULL;
+            status = APR_ENOENT;
+        }
         if (status == APR_SUCCESS) {
             ring_insert(cache, segment);
             apr_atomic_set32(&segment->touched, 1);

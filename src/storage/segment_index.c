@@ -228,6 +228,10 @@ apr_status_t segment_index_load(segment_t *segment, const char *directory,
         before = segment->entries_on_disk;
         lock_leave(lock);
         status = read_index(segment, directory, ".index", &data, &length);
+        if (status == APR_SUCCESS && segment_is_replaced(segment)) {
+            free(data); /* it may be another's */
+            status = APR_ENOENT;
+        }
         if (status != APR_SUCCESS)
             return status;
         lock_enter(lock);

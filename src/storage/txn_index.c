@@ -11,8 +11,17 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-#define TXN_ENTRY 34
+#define TXN_ENTRY TXN_INDEX_ENTRY
 #define TXN_LIMIT (256u << 20)
+
+void txn_index_encode(uint8_t *entry, const producer_txn_t *txn)
+{
+    bytes_put_i16(entry, 0);
+    bytes_put_i64(entry + 2, txn->producer_id);
+    bytes_put_i64(entry + 10, txn->first_offset);
+    bytes_put_i64(entry + 18, txn->last_offset);
+    bytes_put_i64(entry + 26, txn->last_stable_offset);
+}
 
 apr_status_t txn_index_append(const char *directory, int64_t base_offset,
                               const producer_txn_t *txn)
@@ -27,11 +36,7 @@ apr_status_t txn_index_append(const char *directory, int64_t base_offset,
     status = fs_open(&file, path, FS_WRITABLE | FS_CREATE);
     if (status != APR_SUCCESS)
         return status;
-    bytes_put_i16(entry, 0);
-    bytes_put_i64(entry + 2, txn->producer_id);
-    bytes_put_i64(entry + 10, txn->first_offset);
-    bytes_put_i64(entry + 18, txn->last_offset);
-    bytes_put_i64(entry + 26, txn->last_stable_offset);
+    txn_index_encode(entry, txn);
     status = fs_size(file, &size);
     if (status == APR_SUCCESS) /* behind the last whole entry */
         status =
