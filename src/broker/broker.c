@@ -19,6 +19,7 @@
 #include "broker/listeners.h"
 #include "broker/topic_storage.h"
 #include "net/server.h"
+#include "storage/cleaner.h"
 #include "storage/log_dir.h"
 
 enum { STOP_LIMIT_SECONDS = 10 };
@@ -35,6 +36,7 @@ struct broker_process_t {
     int data_dir_count;          /* log.dirs */
     log_dir_t *metadata_dir;
     net_server_t *server;
+    cleaner_t *cleaner;          /* NULL without log.cleaner.enable */
     unsigned dirs_started : 1;
     unsigned registered : 1;
 };
@@ -145,6 +147,31 @@ static apr_status_t start_dirs(broker_process_t *broker)
     }
     broker->dirs_started = 1;
     return APR_SUCCESS;
+}
+
+static apr_status_t start_cleaner(broker_process_t *broker)
+{
+    const config_t *config = broker->seen.config;
+    cleaner_options_t options;
+    apr_status_t status;
+
+    if (!config_bool(config, CONFIG_LOG_CLEANER_ENABLE))
+        return APR_SUCCESS;
+    cleaner_options_init(&options);
+    options.threads = config_int(config, CONFIG_LOG_CLEANER_THREADS);
+    options.dedupe_bytes =
+        config_long(config, CONFIG_LOG_CLEANER_DEDUPE_BUFFER_SIZE);
+    options.load_factor =
+        config_double(config, CONFIG_LOG_CLEANER_IO_BUFFER_LOAD_FACTOR);
+    options.io_bytes = config_int(config, CONFIG_LOG_CLEANER_IO_BUFFER_SIZE);
+    options.bytes_per_second =
+        config_double(config, CONFIG_LOG_CLEANER_IO_MAX_BYTES_PER_SECOND);
+    options.backoff_ms = config_long(config, CONFIG_LOG_CLEANER_BACKOFF_MS);
+    status = cleaner_create(&broker->cleaner, &options, broker->dirs,
+                            broker->data_dir_count, broker->pool);
+    if (!status)
+        status = cleaner_start(broker->cleaner);
+    return status ? complain(broker, status, "the log cleaner") : status;
 }
 
 /* ---- clients -------------------------------------------------------------- */
@@ -272,7 +299,8 @@ static apr_status_t start(broker_process_t *broker)
 {
     static apr_status_t (*const steps[])(broker_process_t *) = {
         open_dirs,      open_metadata,   open_topics,     create_services,
-        bind_listeners, start_dirs,      register_broker, open_to_clients
+        bind_listeners, start_dirs,      register_broker, start_cleaner,
+        open_to_clients
     };
 
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
@@ -349,6 +377,8 @@ apr_status_t broker_stop(broker_process_t *broker)
         epoch = metadata_broker_epoch(broker->seen.metadata);
         keep(&first, metadata_stop(broker->seen.metadata));
     }
+    if (broker->cleaner)
+        cleaner_stop(broker->cleaner);
     if (broker->seen.topics)
         keep(&first, topics_close(broker->seen.topics));
     if (broker->seen.metadata)

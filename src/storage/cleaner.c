@@ -355,6 +355,12 @@ apr_status_t cleaner_create(cleaner_t **cleaner,
     made->options = *options;
     if (made->options.threads < 1)
         made->options.threads = 1;
+    if (!(made->options.load_factor > 0.01))
+        made->options.load_factor = 0.01;
+    if (made->options.load_factor > 0.99)
+        made->options.load_factor = 0.99;
+    if (!(made->options.bytes_per_second > 0))
+        made->options.bytes_per_second = 1e300;
     made->dirs = dirs;
     made->dir_count = dir_count;
     made->pool = pool;
