@@ -41,7 +41,8 @@ void cleaned_txns_begin(cleaned_txns_t *txns, int64_t from);
 
 /*
  * The next batch of the walk, whole at DATA. *DISCARD says that none of its
- * records is wanted: it is of an aborted transaction, or a marker without records.
+ * records is wanted: it is of an aborted transaction, or a marker without
+ * records.
  * *ABORTED becomes the transaction whose index entry must stay, if BATCH is its
  * marker, else NULL; it holds until the next call.
  */

@@ -49,8 +49,8 @@ void cleaner_options_init(cleaner_options_t *options)
 
 /* ---- the throttle ------------------------------------------------------- */
 
-/* How long to sleep after BYTES more. The mutex is held. A pause is not saved up
- * for a burst. */
+/* How long to sleep after BYTES more. The mutex is held. A pause is not saved
+ * up for a burst. */
 static apr_time_t owed(cleaner_t *cleaner, apr_size_t bytes)
 {
     apr_time_t now = clock_monotonic(), due;
@@ -143,7 +143,7 @@ static void consider(log_t *log, int64_t now_ms, choice_t *choice)
 
     if (!is_compacted(log, &least_ratio))
         return;
-    /* Where its segments cannot be read: whoever compacts or reads it says so. */
+    /* Where its segments cannot be read who compacts or reads it says so. */
     if (compact_measure(log, log_dir_cleaned_offset(log->dir, log->name),
                         now_ms, &measure) != APR_SUCCESS)
         return;

@@ -2,8 +2,8 @@
 /*
  * The log cleaner: threads that compact the logs of all log directories, the
  * dirtiest first. A log that cannot be compacted is said once, left alone from
- * then on, and does not keep the others waiting. How far a log came stands in its
- * directory's cleaner-offset-checkpoint, in Kafka's format.
+ * then on, and does not keep the others waiting. How far a log came stands in
+ * its directory's cleaner-offset-checkpoint, in Kafka's format.
  */
 #ifndef TAKHIN_STORAGE_CLEANER_H
 #define TAKHIN_STORAGE_CLEANER_H
@@ -43,7 +43,8 @@ apr_status_t cleaner_create(cleaner_t **cleaner,
 /* Starts its threads. */
 apr_status_t cleaner_start(cleaner_t *cleaner);
 
-/* Stops what is under way, soon, and waits for the threads. Before logs are closed. */
+/* Stops what is under way, soon, and waits for the threads. Before logs are
+ * closed. */
 void cleaner_stop(cleaner_t *cleaner);
 
 /*

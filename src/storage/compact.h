@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Compacting one log: of each key the newest record survives, tombstones and
- * transaction markers go when their time has come (delete.retention.ms, KIP-534),
- * aborted records go, offsets never change. What is cleaner.c's is when and
+ * transaction markers go when their time has come (delete.retention.ms,
+ * KIP-534), aborted records go, offsets never change. What is cleaner.c's is when and
  * with how many threads.
  *
  * Memory: the offset map, a read and a write buffer, and for one batch at a
@@ -54,8 +54,8 @@ typedef struct {
 } compact_options_t;
 
 /*
- * Measures LOG, which was compacted up to CLEANED (-1: never). NOW in ms. An I/O
- * status, only where a compaction lag is set.
+ * Measures LOG, which was compacted up to CLEANED (-1: never). NOW in ms. An
+ * I/O status, only where a compaction lag is set.
  */
 apr_status_t compact_measure(log_t *log, int64_t cleaned, int64_t now_ms,
                              compact_measure_t *measure);

@@ -159,11 +159,11 @@ apr_status_t log_scan_by(segment_t *segment, int64_t position, int64_t limit,
 /* ---- log_swap.c --------------------------------------------------------- */
 
 /*
- * Puts REPLACEMENT, whose flushed files are named ".cleaned", in the place of the COUNT
- * segments OLD, so that a crash leaves either the old ones or the new one.
- * TRUNCATIONS is the log's number of truncations when OLD was read. Takes
- * REPLACEMENT's reference when it goes well. APR_EAGAIN when the log is not as it was: a
- * segment went, it was truncated or deleted.
+ * Puts REPLACEMENT, whose flushed files are named ".cleaned", in the place of
+ * the COUNT segments OLD, so that a crash leaves either the old ones or the
+ * new one. TRUNCATIONS is the log's number of truncations when OLD was read.
+ * Takes REPLACEMENT's reference when it goes well. APR_EAGAIN when the log is
+ * not as it was: a segment went, it was truncated or deleted.
  */
 apr_status_t log_replace_segments(log_t *log, segment_t *const *old, int count,
                                   segment_t *replacement, unsigned truncations);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From a record's key to the newest offset it has: what a compaction knows of
- * the part of a log that it cleans. Keys themselves are not kept, only a 128-bit
- * hash under a secret of the map's own, so that nobody can choose two keys
- * that are taken for one. 24 bytes an entry, allocated once: it never grows.
+ * the part of a log that it cleans. Keys themselves are not kept, only a
+ * 128-bit hash under a secret of the map's own, so that nobody can choose two
+ * keys that are taken for one. 24 bytes an entry, allocated once: it never grows.
  *
  * One thread a map.
  */

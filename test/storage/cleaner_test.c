@@ -143,14 +143,14 @@ static void aborted_records_go_and_their_marker_follows(void)
     clean(&bench);
     /* The second batch has the producer's last sequence number. */
     HOLDS(bench.log, "[0 a=1]!~[2 =]~[]!~[4 =][5 b=1]");
-    UNIT_OK(log_aborted_transactions(bench.log, 0, 6, &list, &count,
-                                     unit_pool()));
+    UNIT_OK(
+        log_aborted_transactions(bench.log, 0, 6, &list, &count, unit_pool()));
     CU_ASSERT_EQUAL(count, 2);
     append_one(bench.log, "c", "1");
     settle(bench.log);
     clean(&bench); /* the first marker has no records: its time begins */
-    UNIT_OK(log_aborted_transactions(bench.log, 0, 6, &list, &count,
-                                     unit_pool()));
+    UNIT_OK(
+        log_aborted_transactions(bench.log, 0, 6, &list, &count, unit_pool()));
     CU_ASSERT_EQUAL(count, 1);
     HOLDS(bench.log, "[0 a=1]!~[2 =]~[]!~[4 =][5 b=1][6 c=1]");
     clock_test_advance(DAY_MS * 1000);
@@ -397,13 +397,12 @@ static void small_segments_become_one_within_the_limits(void)
     CU_ASSERT(bench.log->segment_count <= 5);
     for (i = 0; i + 1 < bench.log->segment_count; i++)
         CU_ASSERT(bench.log->segments[i]->size <= 400);
-    CU_ASSERT_EQUAL(log_size(bench.log), bench.log->segments[0]->size +
-                    (bench.log->segment_count > 2
-                         ? bench.log->segments[1]->size : 0) +
-                    (bench.log->segment_count > 3
-                         ? bench.log->segments[2]->size : 0) +
-                    (bench.log->segment_count > 4
-                         ? bench.log->segments[3]->size : 0));
+    CU_ASSERT_EQUAL(
+        log_size(bench.log),
+        bench.log->segments[0]->size +
+            (bench.log->segment_count > 2 ? bench.log->segments[1]->size : 0) +
+            (bench.log->segment_count > 3 ? bench.log->segments[2]->size : 0) +
+            (bench.log->segment_count > 4 ? bench.log->segments[3]->size : 0));
     dump_all(bench.log);
     close_bench(&bench);
 }
@@ -550,9 +549,9 @@ static void the_first_dirty_offset_is_kept_in_kafkas_file(void)
     append_one(bench.log, "a", "2");
     settle(bench.log);
     clean(&bench);
-    UNIT_OK(fs_read_whole(apr_pstrcat(unit_pool(), directory,
-                                      "/cleaner-offset-checkpoint", NULL),
-                          1000, &text, &length, unit_pool()));
+    UNIT_OK(fs_read_whole(
+        apr_pstrcat(unit_pool(), directory, "/cleaner-offset-checkpoint", NULL),
+        1000, &text, &length, unit_pool()));
     CU_ASSERT_STRING_EQUAL(text, "0\n1\nt 0 2\n");
     close_bench(&bench);
     open_bench(&bench, directory, &config);
@@ -664,8 +663,8 @@ static void a_stop_leaves_the_log_as_it_was(void)
     settle(bench.log);
     memset(&counters, 0, sizeof(counters));
     UNIT_OK(compact_measure(bench.log, -1, 0, &measure));
-    CU_ASSERT(APR_STATUS_IS_EINTR(compact_log(bench.log, &measure, &options, 0,
-                                              &counters, &cleaned)));
+    CU_ASSERT(APR_STATUS_IS_EINTR(
+        compact_log(bench.log, &measure, &options, 0, &counters, &cleaned)));
     HOLDS(bench.log, "[0 a=1][1 a=2]");
     close_bench(&bench);
 }
@@ -708,8 +707,8 @@ static void threads_compact_and_stop(void)
         char name[8];
 
         snprintf(name, sizeof(name), "p-%d", i);
-        UNIT_OK(log_open(&logs[i], bench.dirs[0], name, NULL, &bench.config,
-                         0));
+        UNIT_OK(
+            log_open(&logs[i], bench.dirs[0], name, NULL, &bench.config, 0));
         append_one(logs[i], "a", "1");
         append_one(logs[i], "a", "2");
         settle(logs[i]);
@@ -717,8 +716,8 @@ static void threads_compact_and_stop(void)
     cleaner_options_init(&options);
     options.threads = 2;
     options.backoff_ms = 10;
-    UNIT_OK(cleaner_create(&bench.cleaner, &options, bench.dirs, 1,
-                           unit_pool()));
+    UNIT_OK(
+        cleaner_create(&bench.cleaner, &options, bench.dirs, 1, unit_pool()));
     UNIT_OK(cleaner_start(bench.cleaner));
     do {
         apr_sleep(1000);

@@ -9,19 +9,22 @@
 #include "storage_util.h"
 
 typedef struct {
-    const char *key;       /* NULL: none */
-    const char *value;     /* NULL: a tombstone */
+    const char *key;   /* NULL: none */
+    const char *value; /* NULL: a tombstone */
 } keyed_t;
 
 typedef struct {
     record_codec_t codec;
-    int64_t producer_id;   /* -1: none */
+    int64_t producer_id; /* -1: none */
     int32_t sequence;
     int64_t timestamp;
     unsigned transactional : 1;
 } keyed_batch_t;
 
-#define KEYED_BATCH {RECORD_CODEC_NONE, -1, -1, 1000, 0}
+#define KEYED_BATCH                        \
+    {                                      \
+        RECORD_CODEC_NONE, -1, -1, 1000, 0 \
+    }
 
 /* Appends one batch of COUNT records; returns its base offset. */
 static inline int64_t append_keyed(log_t *log, const keyed_batch_t *spec,
@@ -58,8 +61,7 @@ static inline int64_t append_keyed(log_t *log, const keyed_batch_t *spec,
     return result.base_offset;
 }
 
-static inline int64_t append_one(log_t *log, const char *key,
-                                 const char *value)
+static inline int64_t append_one(log_t *log, const char *key, const char *value)
 {
     keyed_batch_t spec = KEYED_BATCH;
     keyed_t record = {key, value};
@@ -67,8 +69,7 @@ static inline int64_t append_one(log_t *log, const char *key,
     return append_keyed(log, &spec, &record, 1);
 }
 
-static inline int64_t append_marker(log_t *log, int64_t producer_id,
-                                    int commit)
+static inline int64_t append_marker(log_t *log, int64_t producer_id, int commit)
 {
     append_result_t result;
     size_t length;
@@ -114,8 +115,8 @@ static inline void open_bench(bench_t *bench, const char *path,
     bench->config = *config;
     bench->dirs[0] = open_dir(path);
     cleaner_options_init(&options);
-    UNIT_OK(cleaner_create(&bench->cleaner, &options, bench->dirs, 1,
-                           unit_pool()));
+    UNIT_OK(
+        cleaner_create(&bench->cleaner, &options, bench->dirs, 1, unit_pool()));
     bench->log = NULL;
     UNIT_OK(log_open(&bench->log, bench->dirs[0], "t-0", NULL, config, 0));
 }
@@ -156,23 +157,21 @@ static inline const char *dump(log_t *log, int64_t upper, apr_pool_t *pool)
 
             UNIT_OK(record_batch_parse(&batch, data + at, length - at));
             UNIT_OK(record_batch_verify_crc(&batch, data + at));
-            text = apr_pstrcat(pool, text,
-                               record_batch_is_control(&batch) ? "!" : "",
-                               record_batch_is_transactional(&batch) ? "~" : "",
-                               "[", NULL);
-            UNIT_OK(record_iterator_init(&iterator, &batch, data + at,
-                                         &scratch, 1 << 20));
+            text = apr_pstrcat(
+                pool, text, record_batch_is_control(&batch) ? "!" : "",
+                record_batch_is_transactional(&batch) ? "~" : "", "[", NULL);
+            UNIT_OK(record_iterator_init(&iterator, &batch, data + at, &scratch,
+                                         1 << 20));
             while (record_iterator_next(&iterator, &record) == APR_SUCCESS)
                 text = apr_psprintf(
                     pool, "%s%" APR_INT64_T_FMT " %.*s=%.*s ", text,
                     (apr_int64_t)record.offset,
                     record_batch_is_control(&batch) ? 0 : record.key_length,
                     record.key ? (const char *)record.key : "",
-                    record.value_length < 0 ? 1
+                    record.value_length < 0           ? 1
                     : record_batch_is_control(&batch) ? 0
                                                       : record.value_length,
-                    record.value_length < 0 ? "#"
-                                            : (const char *)record.value);
+                    record.value_length < 0 ? "#" : (const char *)record.value);
             if (text[strlen(text) - 1] == ' ')
                 text[strlen(text) - 1] = '\0';
             text = apr_pstrcat(pool, text, "]", NULL);
