@@ -57,9 +57,10 @@ class Producer:
             v3_and_below_producer_epoch=self.epoch,
             v3_and_below_topics=[{"name": topic,
                                   "partitions": list(partitions)}])
+        parts = answer["results_by_topic_v3_and_below"][0]
         return [p["partition_error_code"] for p in
-                answer["results_by_topic_v3_and_below"][0]
-                ["results_by_partition"]]
+                sorted(parts["results_by_partition"],
+                       key=lambda p: p["partition_index"])]
 
     def try_produce(self, topic, values, partition=0, version=None,
                     sequence=None):
@@ -493,7 +494,10 @@ def offset_of(peer, group, topic, stable=False):
     answer = peer.call("OffsetFetch", 8, require_stable=stable, groups=[{
         "group_id": group, "topics": [{"name": topic,
                                        "partition_indexes": [0]}]}])
-    part = answer["groups"][0]["topics"][0]["partitions"][0]
+    found = answer["groups"][0]
+    if found["error_code"]:
+        return found["error_code"]
+    part = found["topics"][0]["partitions"][0]
     return part["error_code"] or part["committed_offset"]
 
 
@@ -514,6 +518,8 @@ def offsets(node, version):
     coordinator(node, group)
     peer, producer = setup(node, topic, 1, version)
     with peer:
+        wait_for(lambda: offset_of(peer, group, topic) == -1, "the group's "
+                 "coordinator")
         for offset, commit in ((5, True), (6, False), (7, True)):
             before = offset_of(peer, group, topic)
             if version < 2:
