@@ -3,7 +3,7 @@
  * DescribeProducers: who writes to a partition, and since which offset a
  * transaction is open there (KIP-664): what one needs to find a hanging one.
  */
-#include <apr_strings.h>
+#include <stdlib.h>
 
 #include "api/error.h"
 #include "api/handlers.h"
@@ -15,6 +15,14 @@
 
 typedef describe_producers_response_partition_response_t answer_t;
 typedef describe_producers_response_producer_state_t state_t;
+
+static int by_id(const void *left, const void *right)
+{
+    const log_producer_t *a = left, *b = right;
+
+    return (a->producer_id > b->producer_id) -
+           (a->producer_id < b->producer_id);
+}
 
 static void describe(partition_t *partition, answer_t *answer, apr_pool_t *pool)
 {
@@ -28,6 +36,7 @@ static void describe(partition_t *partition, answer_t *answer, apr_pool_t *pool)
     answer->active_producers = apr_palloc(
         pool, ((apr_size_t)count + 1) * sizeof *answer->active_producers);
     answer->active_producers_count = count;
+    qsort(producers, (size_t)count, sizeof *producers, by_id);
     for (int i = 0; i < count; i++) {
         state_t *to = &answer->active_producers[i];
 

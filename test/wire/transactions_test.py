@@ -235,6 +235,22 @@ def a_waiting_read_committed_fetch_is_answered_by_the_commit(node):
 
 
 @test
+def pipelined_batches_of_a_transaction_keep_their_order(node):
+    peer, producer = setup(node, "pipelined", 2)
+    with peer:
+        for number in range(20):
+            peer.send("Produce", 12, produce_body(
+                "pipelined", producer.batch("pipelined", number % 2,
+                                            [b"%d" % number]),
+                partition=number % 2, transactional_id=producer.name))
+        equal([peer.receive()["responses"][0]["partition_responses"][0]
+               ["error_code"] for _ in range(20)], [NONE] * 20)
+        producer.commit()
+        wait_for(lambda: committed(peer, "pipelined", 1) ==
+                 [b"%d" % number for number in range(1, 20, 2)], "all")
+
+
+@test
 def every_end_of_version_2_brings_the_next_epoch(node):
     peer, producer = setup(node, "epochs")
     with peer:
@@ -702,6 +718,11 @@ def no_kill_splits_a_transaction(_):
         with node.connect() as peer:
             for i in range(names):  # fences and aborts what is left
                 Producer(peer, f"w{i}").init()
+            def is_over(partition):
+                part = fetch(peer, "checked", 0, partition=partition)
+                return part["last_stable_offset"] == part["high_watermark"]
+            for partition in range(partitions):
+                wait_for(lambda: is_over(partition), "every marker")
             seen = [word for p in range(partitions)
                     for word in committed(peer, "checked", p)]
     equal(len(seen), len(set(seen)), "how many there are, and how many differ")
