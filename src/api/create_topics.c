@@ -130,9 +130,18 @@ static void check_configs(request_t *request, const asked_t *asked,
         refuse(result, KAFKA_INVALID_CONFIG, why);
 }
 
-/* Everything but the topic's uniqueness, which metadata checks. */
-static void check(request_t *request, const asked_t *asked,
-                  metadata_new_topic_t *topic, result_t *result)
+static void refuse_existing(request_t *request, const char *name,
+                            result_t *result)
+{
+    refuse(result, KAFKA_TOPIC_ALREADY_EXISTS,
+           apr_psprintf(request->pool, "Topic '%s' already exists.", name));
+}
+
+/* In Kafka's order. Whether the topic exists is looked up for that order only:
+ * metadata checks it when it creates the topic. */
+static void check(request_t *request, const metadata_image_t *image,
+                  const asked_t *asked, metadata_new_topic_t *topic,
+                  result_t *result)
 {
     const char *why =
         topic_name_error(asked->name.data, asked->name.length, request->pool);
@@ -144,21 +153,24 @@ static void check(request_t *request, const asked_t *asked,
     }
     topic->name = wire_string_dup(asked->name, request->pool);
     topic->partitions = count;
+    if (image_topic(image, asked->name.data, asked->name.length)) {
+        refuse_existing(request, topic->name, result);
+        return;
+    }
+    check_configs(request, asked, topic, result);
+    if (result->error_code)
+        return;
     if (asked->assignments_count > 0)
         check_assignments(request, asked, result);
     else
         check_counts(request, asked, result);
-    if (result->error_code)
-        return;
-    if (count > TOPIC_MAX_NEW_PARTITIONS) {
+    if (!result->error_code && count > TOPIC_MAX_NEW_PARTITIONS) {
         refuse(result, KAFKA_POLICY_VIOLATION,
                apr_psprintf(request->pool,
                             "%d partitions at once are asked for, and %d are "
                             "allowed",
                             count, TOPIC_MAX_NEW_PARTITIONS));
-        return;
     }
-    check_configs(request, asked, topic, result);
 }
 
 static void put_created(request_t *request, const metadata_new_topic_t *topic,
@@ -167,16 +179,16 @@ static void put_created(request_t *request, const metadata_new_topic_t *topic,
     if (topic->status) {
         int16_t error = api_error(topic->status);
 
-        refuse(result, error,
-               topic->collision
-                   ? apr_psprintf(request->pool,
-                                  "Topic '%s' collides with existing topic: %s",
-                                  topic->name, topic->collision)
-                   : error == KAFKA_TOPIC_ALREADY_EXISTS
-                         ? apr_psprintf(request->pool,
-                                        "Topic '%s' already exists.",
-                                        topic->name)
-                         : kafka_error_text(error));
+        if (error == KAFKA_TOPIC_ALREADY_EXISTS)
+            refuse_existing(request, topic->name, result);
+        else
+            refuse(result, error,
+                   topic->collision
+                       ? apr_psprintf(request->pool,
+                                      "Topic '%s' collides with existing "
+                                      "topic: %s",
+                                      topic->name, topic->collision)
+                       : kafka_error_text(error));
         return;
     }
     result->topic_id = topic->id;
@@ -219,6 +231,7 @@ static void check_all(creation_t *creation)
     request_t *request = creation->request;
     const create_topics_request_t *body = request->body;
     int32_t *counts = name_counts(body, request->pool);
+    const metadata_image_t *image = metadata_image(request->broker->metadata);
 
     for (int32_t i = 0; i < body->topics_count; i++) {
         result_t *result;
@@ -233,11 +246,12 @@ static void check_all(creation_t *creation)
                    "the topic is named more than once");
             continue;
         }
-        check(request, &body->topics[i], &creation->topics[creation->count],
-              result);
+        check(request, image, &body->topics[i],
+              &creation->topics[creation->count], result);
         if (!result->error_code)
             creation->results[creation->count++] = result;
     }
+    image_release(image);
 }
 
 void handle_create_topics(request_t *request)

@@ -18,7 +18,8 @@ typedef delete_topics_response_deletable_topic_result_t result_t;
 typedef struct {
     wire_string_t name;   /* length -1: by id */
     wire_uuid_t id;
-    int twin;             /* named more than once */
+    int twin;             /* named more than once: answered once */
+    int again;            /* an earlier one names the same */
 } asked_t;
 
 static asked_t *asked_topics(const request_t *request, int32_t *count)
@@ -64,7 +65,7 @@ static const void *identity(const metadata_image_t *image,
     return topic ? image_topic_id(topic)->bytes : asked->id.bytes;
 }
 
-/* Marks what is named more than once. */
+/* Marks what is named more than once, and the later mentions. */
 static void find_twins(const metadata_image_t *image, asked_t *asked,
                        int32_t count, apr_pool_t *pool)
 {
@@ -76,7 +77,7 @@ static void find_twins(const metadata_image_t *image, asked_t *asked,
         asked_t *first = apr_hash_get(seen, key, length);
 
         if (first)
-            first->twin = asked[i].twin = 1;
+            first->twin = asked[i].again = 1;
         else
             apr_hash_set(seen, key, length, &asked[i]);
     }
@@ -87,14 +88,15 @@ static void delete_one(request_t *request, const metadata_image_t *image,
 {
     const image_topic_t *topic = find(image, asked);
     int by_id = asked->name.length < 0;
+    int has_id = !wire_uuid_is_zero(&asked->id);
 
     delete_topics_response_deletable_topic_result_init(result);
     result->name = asked->name;
     result->topic_id = asked->id;
-    if (!by_id && !wire_uuid_is_zero(&asked->id)) {
+    if (by_id != has_id) {
         result->error_code = KAFKA_INVALID_REQUEST;
         result->error_message =
-            wire_string_from("a topic is named by name or by id, not by both");
+            wire_string_from("a topic is named either by name or by id");
     } else if (asked->twin) {
         result->error_code = KAFKA_INVALID_REQUEST;
         result->error_message =
@@ -116,6 +118,16 @@ static void delete_one(request_t *request, const metadata_image_t *image,
     }
 }
 
+static void refuse_deletion(const request_t *request, const asked_t *asked,
+                            result_t *result)
+{
+    delete_topics_response_deletable_topic_result_init(result);
+    result->name = asked->name;
+    result->topic_id = asked->id;
+    result->error_code = request->version < 3 ? KAFKA_INVALID_REQUEST
+                                              : KAFKA_TOPIC_DELETION_DISABLED;
+}
+
 void handle_delete_topics(request_t *request)
 {
     delete_topics_response_t response;
@@ -129,19 +141,17 @@ void handle_delete_topics(request_t *request)
     delete_topics_response_init(&response);
     response.responses =
         apr_pcalloc(request->pool, (count + 1) * sizeof *response.responses);
-    response.responses_count = count;
+    response.responses_count = 0;
     for (int32_t i = 0; i < count; i++) {
-        if (enabled) {
-            delete_one(request, image, &asked[i], &response.responses[i]);
+        result_t *result = &response.responses[response.responses_count];
+
+        if (asked[i].again)
             continue;
-        }
-        delete_topics_response_deletable_topic_result_init(
-            &response.responses[i]);
-        response.responses[i].name = asked[i].name;
-        response.responses[i].topic_id = asked[i].id;
-        response.responses[i].error_code = request->version < 3
-                                               ? KAFKA_INVALID_REQUEST
-                                               : KAFKA_TOPIC_DELETION_DISABLED;
+        response.responses_count++;
+        if (enabled)
+            delete_one(request, image, &asked[i], result);
+        else
+            refuse_deletion(request, &asked[i], result);
     }
     request_reply(request, &response);
     image_release(image);

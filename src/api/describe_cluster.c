@@ -31,10 +31,6 @@ void handle_describe_cluster(request_t *request)
     describe_cluster_response_t response;
 
     describe_cluster_response_init(&response);
-    response.cluster_id =
-        wire_string_from(metadata_cluster_id(request->broker->metadata));
-    response.controller_id = request->broker->node_id;
-    response.endpoint_type = body->endpoint_type;
     if (body->endpoint_type == ENDPOINT_CONTROLLERS) {
         /* This listener is a broker's: as in Kafka, controllers are to be
          * asked on their own. */
@@ -45,6 +41,9 @@ void handle_describe_cluster(request_t *request)
         response.error_code = KAFKA_UNSUPPORTED_ENDPOINT_TYPE;
         response.error_message = wire_string_from("unknown endpoint type");
     } else {
+        response.cluster_id =
+            wire_string_from(metadata_cluster_id(request->broker->metadata));
+        response.controller_id = request->broker->node_id;
         put_broker(request, &response);
         if (body->include_cluster_authorized_operations)
             response.cluster_authorized_operations = AUTHORIZED_CLUSTER;

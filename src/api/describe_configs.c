@@ -24,6 +24,7 @@ typedef struct {
     request_t *request;
     const describe_configs_request_t *body;
     const metadata_image_t *image;
+    int refused; /* every resource, for one of an unknown type */
 } describe_t;
 
 static void refuse(result_t *result, int16_t error, const char *why)
@@ -150,25 +151,31 @@ static void describe_one(const describe_t *describe, const asked_t *asked,
     result->resource_type = asked->resource_type;
     result->resource_name = asked->resource_name;
     result->configs_count = 0;
-    switch (asked->resource_type) {
-    case CONFIG_TOPIC:
-        describe_topic(describe, asked, result);
-        break;
-    case CONFIG_BROKER:
-        describe_broker(describe, asked, result);
-        break;
-    default:
+    if (describe->refused)
         refuse(result, KAFKA_INVALID_REQUEST,
-               apr_psprintf(describe->request->pool,
-                            "Unsupported resource type: %d",
-                            asked->resource_type));
-    }
+               "a resource is neither a topic nor a broker");
+    else if (asked->resource_type == CONFIG_TOPIC)
+        describe_topic(describe, asked, result);
+    else
+        describe_broker(describe, asked, result);
+}
+
+/* A resource of a type that nobody knows spoils the whole request, as in
+ * Kafka. */
+static int has_unknown_type(const describe_configs_request_t *body)
+{
+    for (int32_t i = 0; i < body->resources_count; i++)
+        if (body->resources[i].resource_type != CONFIG_TOPIC &&
+            body->resources[i].resource_type != CONFIG_BROKER)
+            return 1;
+    return 0;
 }
 
 void handle_describe_configs(request_t *request)
 {
     describe_t describe = { request, request->body,
-                            metadata_image(request->broker->metadata) };
+                            metadata_image(request->broker->metadata),
+                            has_unknown_type(request->body) };
     describe_configs_response_t response;
     int32_t count = describe.body->resources_count;
 

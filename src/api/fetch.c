@@ -71,13 +71,16 @@ static void reading_fail(reading_t *reading, int16_t error)
 /* A follower whose last epoch ended earlier here has to truncate first. */
 static int check_divergence(const fetch_item_t *item, reading_t *reading)
 {
-    int32_t epoch;
+    log_t *log = partition_log(reading->partition);
+    int32_t epoch = item->last_fetched_epoch;
     int64_t end;
 
-    if (item->last_fetched_epoch < 0)
+    if (epoch < 0)
         return 0;
-    log_end_offset_for_epoch(partition_log(reading->partition),
-                             item->last_fetched_epoch, &epoch, &end);
+    if (epoch == partition_leader_epoch(reading->partition))
+        end = log_end_offset(log); /* it goes on, be there a record or not */
+    else
+        log_end_offset_for_epoch(log, epoch, &epoch, &end);
     if (epoch < 0 || end < 0) {
         reading_fail(reading, KAFKA_OFFSET_OUT_OF_RANGE);
         return 1;
@@ -97,10 +100,9 @@ static apr_status_t read_records(fetch_t *fetch, const fetch_item_t *item,
     apr_size_t limit = item->max_bytes < 0 ? 0 : (apr_size_t)item->max_bytes;
     int first = fetch->bytes == 0;
 
+    /* Also with nothing left: an offset out of range is to be told. */
     if (limit > left)
         limit = left;
-    if (limit == 0 && !first)
-        return APR_SUCCESS;
     return log_read_range(partition_log(reading->partition),
                           item->fetch_offset, upper_bound(fetch, reading),
                           limit, first, &reading->range);
@@ -303,6 +305,13 @@ static void wait_for_more(fetch_t *fetch)
     delayed_start(delayed, apr_time_from_msec(fetch->body->max_wait_ms));
 }
 
+static int is_unknown(int16_t error)
+{
+    return error == KAFKA_UNKNOWN_TOPIC_OR_PARTITION ||
+           error == KAFKA_UNKNOWN_TOPIC_ID ||
+           error == KAFKA_INCONSISTENT_TOPIC_ID;
+}
+
 /* Finds the partitions; those that cannot be read say so at once. */
 static void look_up(fetch_t *fetch)
 {
@@ -322,6 +331,9 @@ static void look_up(fetch_t *fetch)
         reading->aborted_count = -1;
         if (error) {
             reading_fail(reading, error);
+            /* As in Kafka: null only when it was there to be read. */
+            if (is_unknown(error))
+                reading->aborted_count = 0;
             fetch->urgent = 1;
         }
     }

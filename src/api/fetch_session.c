@@ -337,12 +337,17 @@ static void items_from_session(fetch_context_t *context, apr_pool_t *pool)
     }
 }
 
-static void session_apply(fetch_session_t *session,
-                          const fetch_request_t *request,
-                          const fetch_context_t *asked)
+static void session_put_all(fetch_session_t *session,
+                            const fetch_context_t *asked)
 {
     for (int i = 0; i < asked->count; i++)
         session_put(session, &asked->items[i]);
+}
+
+/* Of an incremental fetch only: a full one has nothing to forget. */
+static void session_forget_all(fetch_session_t *session,
+                               const fetch_request_t *request)
+{
     for (int32_t t = 0; t < request->forgotten_topics_data_count; t++) {
         const fetch_request_forgotten_topic_t *topic =
             &request->forgotten_topics_data[t];
@@ -371,7 +376,7 @@ static void open_full(fetch_sessions_t *sessions,
     context->session = cache_add(sessions, uses_ids);
     if (!context->session)
         return;
-    session_apply(context->session, request, context);
+    session_put_all(context->session, context);
     items_from_session(context, pool);
 }
 
@@ -390,7 +395,8 @@ static int16_t open_incremental(fetch_sessions_t *sessions,
     if (session->uses_ids != uses_ids)
         return KAFKA_FETCH_SESSION_TOPIC_ID_ERROR;
     items_from_request(context, request, pool);
-    session_apply(session, request, context);
+    session_put_all(session, context);
+    session_forget_all(session, request);
     if (session->count == 0) {
         cache_remove(sessions, session);
         context->count = 0;

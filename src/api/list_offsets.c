@@ -76,6 +76,17 @@ static int16_t find_by_time(const request_t *request,
     return KAFKA_NONE;
 }
 
+/* The first record's epoch; that of an empty log is the one it waits in. */
+static void find_earliest(const partition_t *partition, answer_t *answer)
+{
+    log_t *log = partition_log(partition);
+
+    answer->offset = log_start_offset(log);
+    answer->leader_epoch = answer->offset == log_end_offset(log)
+                               ? partition_leader_epoch(partition)
+                               : log_epoch_for_offset(log, answer->offset);
+}
+
 static int16_t find(const request_t *request, const partition_t *partition,
                     int64_t time, answer_t *answer)
 {
@@ -86,9 +97,7 @@ static int16_t find(const request_t *request, const partition_t *partition,
         return KAFKA_NONE;
     case TIME_EARLIEST:
     case TIME_EARLIEST_LOCAL:
-        answer->offset = log_start_offset(partition_log(partition));
-        answer->leader_epoch = log_epoch_for_offset(
-            partition_log(partition), answer->offset);
+        find_earliest(partition, answer);
         return KAFKA_NONE;
     case TIME_LATEST_TIERED:
     case TIME_EARLIEST_PENDING:
@@ -98,17 +107,21 @@ static int16_t find(const request_t *request, const partition_t *partition,
     }
 }
 
+/* A partition that is asked for more than once is answered once, so. */
+static void put_twin(answer_t *answer, int32_t partition)
+{
+    list_offsets_response_list_offsets_partition_response_init(answer);
+    answer->partition_index = partition;
+    answer->error_code = KAFKA_INVALID_REQUEST;
+}
+
 static void answer_one(request_t *request, const wire_string_t *topic,
-                       const asked_t *asked, int twin, answer_t *answer)
+                       const asked_t *asked, answer_t *answer)
 {
     partition_t *partition;
 
     list_offsets_response_list_offsets_partition_response_init(answer);
     answer->partition_index = asked->partition_index;
-    if (twin) {
-        answer->error_code = KAFKA_INVALID_REQUEST;
-        return;
-    }
     if (request->version < version_of_time(asked->timestamp)) {
         answer->error_code = KAFKA_UNSUPPORTED_VERSION;
         return;
@@ -133,17 +146,22 @@ static void answer_topic(request_t *request, int32_t t,
     apr_hash_t *seen = apr_hash_make(request->pool);
 
     to->name = from->name;
-    to->partitions_count = from->partitions_count;
+    to->partitions_count = 0;
     to->partitions = apr_palloc(request->pool, (from->partitions_count + 1) *
                                                    sizeof *to->partitions);
     for (int32_t p = 0; p < from->partitions_count; p++) {
         const asked_t *asked = &from->partitions[p];
-        int twin = apr_hash_get(seen, &asked->partition_index,
-                                sizeof asked->partition_index) != NULL;
+        answer_t *answer = apr_hash_get(seen, &asked->partition_index,
+                                        sizeof asked->partition_index);
 
+        if (answer) {
+            put_twin(answer, asked->partition_index);
+            continue;
+        }
+        answer = &to->partitions[to->partitions_count++];
         apr_hash_set(seen, &asked->partition_index,
-                     sizeof asked->partition_index, asked);
-        answer_one(request, &from->name, asked, twin, &to->partitions[p]);
+                     sizeof asked->partition_index, answer);
+        answer_one(request, &from->name, asked, answer);
     }
 }
 

@@ -92,7 +92,8 @@ static void put_error(answer_t *answer, const wire_string_t *name,
         to->topic_id = *id;
     if (name)
         to->is_internal = topic_name_is_internal(name->data, name->length);
-    if (name && answer->body->include_topic_authorized_operations)
+    if (name && answer->body->include_topic_authorized_operations &&
+        !answer->request_error)
         to->topic_authorized_operations = AUTHORIZED_TOPIC;
 }
 
@@ -153,17 +154,19 @@ static int wants_all(const request_t *request)
            (request->version == 0 && body->topics_count == 0);
 }
 
-/* Kafka refuses ids, and names that are null, before version 12. */
+/* Kafka refuses ids, and names that are null, before version 12; and what has
+ * neither name nor id in every version. */
 static int16_t request_error(const request_t *request)
 {
     const metadata_request_t *body = request->body;
 
-    if (request->version >= 12)
-        return KAFKA_NONE;
-    for (int32_t i = 0; i < body->topics_count; i++)
-        if (body->topics[i].name.length < 0 ||
-            !wire_uuid_is_zero(&body->topics[i].topic_id))
+    for (int32_t i = 0; i < body->topics_count; i++) {
+        int nameless = body->topics[i].name.length < 0;
+        int by_id = !wire_uuid_is_zero(&body->topics[i].topic_id);
+
+        if (request->version < 12 ? nameless || by_id : nameless && !by_id)
             return KAFKA_INVALID_REQUEST;
+    }
     return KAFKA_NONE;
 }
 
@@ -225,7 +228,7 @@ static void put_topics(answer_t *answer)
         return;
     }
     for (int32_t i = 0; i < body->topics_count; i++) {
-        if (!is_first(seen, body, i, by_id))
+        if (!error && !is_first(seen, body, i, by_id))
             continue;
         if (error)
             put_error(answer,
@@ -268,9 +271,11 @@ void handle_metadata(request_t *request)
         create_missing(&answer);
     answer.image = metadata_image(request->broker->metadata);
     metadata_response_init(&answer.response);
-    put_broker(&answer);
+    if (!answer.request_error)  /* an error says nothing of the cluster */
+        put_broker(&answer);
     put_topics(&answer);
-    if (answer.body->include_cluster_authorized_operations)
+    if (answer.body->include_cluster_authorized_operations &&
+        !answer.request_error)
         answer.response.cluster_authorized_operations = AUTHORIZED_CLUSTER;
     request_reply(request, &answer.response);
     image_release(answer.image);

@@ -136,8 +136,7 @@ static int is_transactional(const data_t *data, record_batch_t *batch)
     return data->records.length > 0 &&
            !record_batch_parse(batch, data->records.data,
                                (size_t)data->records.length) &&
-           record_batch_is_transactional(batch) &&
-           record_batch_has_producer(batch);
+           record_batch_is_transactional(batch);
 }
 
 /* Whether the log needs the coordinator's word, and with what guard. */
@@ -186,7 +185,7 @@ static void look_at(admission_t *admission,
         return;
     one->guard = LOG_GUARD_ONGOING;
     take_producer(admission, &batch);
-    if (admission->error)
+    if (admission->error || !record_batch_has_producer(&batch))
         return;
     /* What is not there is refused when it is to be written. */
     partition_lookup(admission->request->broker, &topic->name, &topic->topic_id,

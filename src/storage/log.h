@@ -124,7 +124,8 @@ typedef struct {
     int64_t base_offset; /* of the first appended batch; for a duplicate
                             the offset it got the first time */
     int64_t last_offset;
-    int64_t log_append_time; /* ms, or -1 when the topic keeps CreateTime */
+    int64_t log_append_time; /* ms, or -1 when the topic keeps CreateTime;
+                                for a duplicate always its timestamp */
     int64_t log_start_offset;
     unsigned duplicate : 1; /* idempotent producer's retry: nothing written */
 } append_result_t;

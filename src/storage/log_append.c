@@ -77,10 +77,7 @@ static apr_status_t check_producer(log_t *log, const record_batch_t *batch,
         result->duplicate = 1;
         result->last_offset = duplicate->last_offset;
         result->base_offset = duplicate->last_offset - duplicate->offset_delta;
-        result->log_append_time =
-            batch->attributes & RECORD_ATTR_LOG_APPEND_TIME
-                ? duplicate->timestamp
-                : -1;
+        result->log_append_time = duplicate->timestamp; /* as Kafka says */
     }
     return status;
 }
