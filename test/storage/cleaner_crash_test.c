@@ -10,8 +10,8 @@
 /* ---- a machine that stops ------------------------------------------------ */
 
 typedef struct {
-    int64_t count;         /* operations so far */
-    int64_t stop;          /* this one and all behind it fail; -1: none */
+    int64_t count; /* operations so far */
+    int64_t stop;  /* this one and all behind it fail; -1: none */
 } machine_t;
 
 static apr_status_t stopped(void *baton, fs_call_t *call)
@@ -218,7 +218,8 @@ static void a_crash_anywhere_leaves_the_old_or_the_new_segments(void)
     }
     CU_ASSERT(old > 10 && new > 3);
     printf("# %d operations: %d times the old, %d times the new segments, "
-           "%d between\n", (int)count, old, new, (int)(count + 1 - old - new));
+           "%d between\n",
+           (int)count, old, new, (int)(count + 1 - old - new));
 }
 
 /* Opens the log while the machine stops at STOP once more. */
@@ -301,8 +302,7 @@ static void a_crash_while_a_swap_is_finished_changes_nothing(void)
 
 static void write_file(const char *directory, const char *name)
 {
-    UNIT_OK(fs_write_whole(apr_pstrcat(unit_pool(), directory, "/", name,
-                                       NULL),
+    UNIT_OK(fs_write_whole(apr_pstrcat(unit_pool(), directory, "/", name, NULL),
                            "x", 1));
 }
 
