@@ -29,6 +29,8 @@ struct broker_t {
     config_t *config;
     metadata_t *metadata;
     topics_t *topics;
+    log_dir_t *const *log_dirs; /* log.dirs */
+    int log_dir_count;
     base_timer_t *timer;
     purgatory_t *purgatory;
     fetch_sessions_t *fetch_sessions;

@@ -41,5 +41,25 @@ void handle_delete_groups(request_t *request);
 void handle_offset_delete(request_t *request);
 void handle_consumer_group_heartbeat(request_t *request);
 void handle_consumer_group_describe(request_t *request);
+void handle_delete_records(request_t *request);
+void handle_describe_log_dirs(request_t *request);
+void handle_alter_replica_log_dirs(request_t *request);
+void handle_elect_leaders(request_t *request);
+void handle_alter_partition_reassignments(request_t *request);
+void handle_list_partition_reassignments(request_t *request);
+void handle_describe_quorum(request_t *request);
+void handle_update_features(request_t *request);
+void handle_describe_topic_partitions(request_t *request);
+void handle_unregister_broker(request_t *request);
+void handle_describe_user_scram_credentials(request_t *request);
+void handle_alter_user_scram_credentials(request_t *request);
+void handle_describe_acls(request_t *request);
+void handle_create_acls(request_t *request);
+void handle_delete_acls(request_t *request);
+void handle_list_config_resources(request_t *request);
+void handle_alter_configs(request_t *request);
+void handle_incremental_alter_configs(request_t *request);
+void handle_describe_client_quotas(request_t *request);
+void handle_alter_client_quotas(request_t *request);
 
 #endif

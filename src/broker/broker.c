@@ -103,6 +103,8 @@ static apr_status_t open_dirs(broker_process_t *broker)
             broker->metadata_dir = broker->dirs[i];
     }
     broker->data_dir_count = broker->dir_count;
+    broker->seen.log_dirs = broker->dirs;
+    broker->seen.log_dir_count = broker->data_dir_count;
     if (!status && !broker->metadata_dir) {
         status = open_dir(broker, metadata_path, &options);
         broker->metadata_dir = broker->dirs[broker->data_dir_count];

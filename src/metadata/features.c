@@ -9,7 +9,7 @@
 static const metadata_feature_t supported[] = {
     {"eligible.leader.replicas.version", 0, 1},
     {"group.version", 0, 1},
-    {"kraft.version", 0, 1},
+    {FEATURE_KRAFT_VERSION, 0, 1},
     {FEATURE_METADATA_VERSION, 7, 30}, /* 3.3-IV3 to 4.3-IV0 */
     {"share.version", 0, 1},
     {"streams.version", 0, 1},
@@ -30,6 +30,19 @@ const feature_level_t *feature_bootstrap_levels(int *count)
 {
     *count = sizeof(bootstrap) / sizeof(*bootstrap);
     return bootstrap;
+}
+
+/* The levels that brought new records or new fields of some. */
+static const int16_t metadata_changes[] = {7, 8, 11, 13, 14, 15, 17, 23, 30};
+
+int feature_metadata_differs(int16_t high, int16_t low)
+{
+    int count = sizeof(metadata_changes) / sizeof(*metadata_changes);
+
+    for (int i = 0; i < count; i++)
+        if (metadata_changes[i] > low && metadata_changes[i] <= high)
+            return 1;
+    return 0;
 }
 
 typedef struct {

@@ -25,6 +25,7 @@ typedef struct metadata_image_t metadata_image_t;
 enum {
     CONFIG_TOPIC = 2,
     CONFIG_BROKER = 4,
+    CONFIG_BROKER_LOGGER = 8, /* is never in an image */
     CONFIG_CLIENT_METRICS = 16,
     CONFIG_GROUP = 32
 };

@@ -418,6 +418,17 @@ const wire_uuid_t *metadata_directory_id(const metadata_t *metadata, int index)
     return &metadata->directory_ids[index];
 }
 
+const wire_uuid_t *metadata_voter_directory(const metadata_t *metadata)
+{
+    if (metadata->replay.kraft_version < 1)
+        return NULL;
+    for (int i = 0; i < metadata->config.log_dir_count; i++)
+        if (!strcmp(metadata->config.log_dirs[i],
+                    metadata->config.metadata_log_dir))
+            return &metadata->directory_ids[i];
+    return NULL;
+}
+
 void metadata_listen(metadata_t *metadata, const metadata_listener_t *listener)
 {
     metadata->listener = *listener;

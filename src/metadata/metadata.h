@@ -92,6 +92,10 @@ int32_t metadata_node_id(const metadata_t *metadata);
 /* The directory.id of log directory INDEX of the configuration. */
 const wire_uuid_t *metadata_directory_id(const metadata_t *metadata, int index);
 
+/* The directory.id by which the quorum knows its voter (KIP-853), or NULL in
+ * a quorum that knows voters by their node id alone (kraft.version 0). */
+const wire_uuid_t *metadata_voter_directory(const metadata_t *metadata);
+
 /* Set once, after metadata_open and before metadata_start. The topics of the
  * image at that moment are not announced: walk metadata_image for them. */
 void metadata_listen(metadata_t *metadata, const metadata_listener_t *listener);

@@ -103,6 +103,12 @@ log_t *partition_log(const partition_t *partition)
     return partition->log;
 }
 
+log_t *partition_future(partition_t *partition)
+{
+    (void)partition;
+    return NULL;
+}
+
 topic_t *partition_topic(const partition_t *partition)
 {
     return partition->topic;

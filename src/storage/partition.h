@@ -57,6 +57,9 @@ void partition_release(partition_t *partition);
 
 /* The partition's log; TAKHIN's own reads and appends go through these. */
 log_t *partition_log(const partition_t *partition);
+/* The log that is to replace it in another directory (KIP-113), retained; NULL
+ * when none is. Any thread. */
+log_t *partition_future(partition_t *partition);
 const char *partition_topic_name(const partition_t *partition);
 int32_t partition_index(const partition_t *partition);
 int32_t partition_leader_epoch(const partition_t *partition);

@@ -765,5 +765,6 @@ def served(pair, key):
             pair.sides[1].node_call("ApiVersions", 0)["api_keys"]}[key]
 
 
-use_schemas(jar_schemas() if jar_path() else None)
-main(pair)
+if __name__ == "__main__":
+    use_schemas(jar_schemas() if jar_path() else None)
+    main(pair)
