@@ -63,8 +63,8 @@ static void reassign_topic(request_t *request, const metadata_image_t *image,
     result->name = asked->name;
     result->partitions_count = asked->partitions_count;
     result->partitions =
-        apr_palloc(request->pool, (asked->partitions_count + 1) *
-                                      sizeof *result->partitions);
+        apr_palloc(request->pool,
+                   (asked->partitions_count + 1) * sizeof *result->partitions);
     for (int32_t i = 0; i < asked->partitions_count; i++) {
         partition_result_t *to = &result->partitions[i];
 
@@ -87,9 +87,8 @@ void handle_alter_partition_reassignments(request_t *request)
             body->allow_replication_factor_change;
     response.error_message = WIRE_STRING_NULL;
     response.responses_count = body->topics_count;
-    response.responses =
-        apr_palloc(request->pool,
-                   (body->topics_count + 1) * sizeof *response.responses);
+    response.responses = apr_palloc(
+        request->pool, (body->topics_count + 1) * sizeof *response.responses);
     for (int32_t i = 0; i < body->topics_count; i++)
         reassign_topic(request, image, &body->topics[i],
                        &response.responses[i]);

@@ -122,7 +122,7 @@ static void collect(alter_t *alter, const body_t *body)
 
 static wire_bytes_t keep(const uint8_t *digest, sha2_t which, apr_pool_t *pool)
 {
-    wire_bytes_t bytes = { apr_pmemdup(pool, digest, which), which };
+    wire_bytes_t bytes = {apr_pmemdup(pool, digest, which), which};
 
     return bytes;
 }
@@ -170,8 +170,8 @@ static int16_t append(alter_t *alter)
 
         if (change->error)
             continue;
-        record->key = change->upsertion ? RECORD_USER_SCRAM
-                                        : RECORD_REMOVE_USER_SCRAM;
+        record->key =
+            change->upsertion ? RECORD_USER_SCRAM : RECORD_REMOVE_USER_SCRAM;
         record->body = change->upsertion
                            ? upsertion_record(alter, change->upsertion)
                            : deletion_record(alter, change->deletion);
@@ -202,9 +202,9 @@ void handle_alter_user_scram_credentials(request_t *request)
     const body_t *body = request->body;
     apr_size_t room = (apr_size_t)body->deletions_count +
                       (apr_size_t)body->upsertions_count + 1;
-    alter_t alter = { .request = request,
-                      .image = metadata_image(request->broker->metadata),
-                      .by_user = apr_hash_make(request->pool) };
+    alter_t alter = {.request = request,
+                     .image = metadata_image(request->broker->metadata),
+                     .by_user = apr_hash_make(request->pool)};
     alter_user_scram_credentials_response_t response;
     int16_t error;
 

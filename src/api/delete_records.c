@@ -38,9 +38,8 @@ static int16_t delete_one(request_t *request, const wire_string_t *topic,
                           const asked_t *asked, int64_t *low_watermark)
 {
     partition_t *partition;
-    int16_t error =
-        partition_lookup(request->broker, topic, NULL, 0,
-                         asked->partition_index, -1, &partition);
+    int16_t error = partition_lookup(request->broker, topic, NULL, 0,
+                                     asked->partition_index, -1, &partition);
 
     if (error)
         return error;
@@ -58,8 +57,8 @@ static void delete_topic(request_t *request, const asked_topic_t *asked,
     result->name = asked->name;
     result->partitions_count = asked->partitions_count;
     result->partitions =
-        apr_palloc(request->pool, (asked->partitions_count + 1) *
-                                      sizeof *result->partitions);
+        apr_palloc(request->pool,
+                   (asked->partitions_count + 1) * sizeof *result->partitions);
     for (int32_t i = 0; i < asked->partitions_count; i++) {
         result_t *to = &result->partitions[i];
         int64_t low_watermark = -1;

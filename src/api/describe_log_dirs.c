@@ -38,9 +38,8 @@ typedef struct {
 static void add_log(describe_t *describe, partition_t *partition, log_t *log,
                     int is_future)
 {
-    int64_t reached = is_future
-                          ? log_end_offset(partition_log(partition))
-                          : partition_high_watermark(partition);
+    int64_t reached = is_future ? log_end_offset(partition_log(partition))
+                                : partition_high_watermark(partition);
     found_t *found = apr_array_push(describe->found);
 
     found->topic = partition_topic_name(partition);
@@ -136,8 +135,8 @@ static void put_logs(const describe_t *describe, const log_dir_t *dir,
     topic_result_t *topic = NULL;
     const char *name = "";
 
-    result->topics = apr_palloc(
-        pool, (describe->found->nelts + 1) * sizeof *result->topics);
+    result->topics =
+        apr_palloc(pool, (describe->found->nelts + 1) * sizeof *result->topics);
     for (int i = 0; i < describe->found->nelts; i++) {
         const found_t *found = &APR_ARRAY_IDX(describe->found, i, found_t);
         partition_result_t *to;
@@ -192,9 +191,8 @@ void handle_describe_log_dirs(request_t *request)
 {
     const describe_log_dirs_request_t *body = request->body;
     const broker_t *broker = request->broker;
-    describe_t describe = {
-        request, apr_array_make(request->pool, 16, sizeof(found_t))
-    };
+    describe_t describe = {request,
+                           apr_array_make(request->pool, 16, sizeof(found_t))};
     describe_log_dirs_response_t response;
     topic_t **topics;
     int count;
@@ -205,8 +203,8 @@ void handle_describe_log_dirs(request_t *request)
         add_asked(&describe, &topics, &count);
     describe_log_dirs_response_init(&response);
     response.results_count = broker->log_dir_count;
-    response.results = apr_palloc(
-        request->pool, (broker->log_dir_count + 1) * sizeof *response.results);
+    response.results = apr_palloc(request->pool, (broker->log_dir_count + 1) *
+                                                     sizeof *response.results);
     for (int i = 0; i < broker->log_dir_count; i++)
         put_dir(&describe, broker->log_dirs[i], &response.results[i]);
     request_reply(request, &response);

@@ -21,8 +21,7 @@ typedef describe_quorum_response_replica_state_t replica_t;
 static int asks_for_metadata(const describe_quorum_request_t *body)
 {
     return body->topics_count == 1 &&
-           wire_string_equal_text(body->topics[0].topic_name,
-                                  METADATA_TOPIC) &&
+           wire_string_equal_text(body->topics[0].topic_name, METADATA_TOPIC) &&
            body->topics[0].partitions_count == 1 &&
            body->topics[0].partitions[0].partition_index == 0;
 }
@@ -63,8 +62,8 @@ static void put_node(request_t *request, const metadata_image_t *image,
     describe_quorum_response_node_init(node);
     node->node_id = request->broker->node_id;
     node->listeners_count = from ? from->endpoint_count : 0;
-    node->listeners = apr_palloc(
-        request->pool, (node->listeners_count + 1) * sizeof *node->listeners);
+    node->listeners = apr_palloc(request->pool, (node->listeners_count + 1) *
+                                                    sizeof *node->listeners);
     for (int i = 0; i < node->listeners_count; i++) {
         describe_quorum_response_listener_init(&node->listeners[i]);
         node->listeners[i].name = wire_string_from(from->endpoints[i].name);
@@ -82,9 +81,8 @@ static void put_unknown(request_t *request,
     describe_quorum_response_topic_data_init(to);
     to->topic_name = from->topic_name;
     to->partitions_count = from->partitions_count;
-    to->partitions =
-        apr_palloc(request->pool,
-                   (from->partitions_count + 1) * sizeof *to->partitions);
+    to->partitions = apr_palloc(request->pool, (from->partitions_count + 1) *
+                                                   sizeof *to->partitions);
     for (int32_t i = 0; i < from->partitions_count; i++) {
         partition_data_t *partition = &to->partitions[i];
 

@@ -29,7 +29,7 @@ typedef struct {
     const metadata_image_t *image;
     wire_string_t *names; /* sorted, none twice, none before the cursor */
     int32_t count;
-    int32_t left;         /* partitions that still fit */
+    int32_t left; /* partitions that still fit */
     response_t response;
 } page_t;
 
@@ -50,14 +50,15 @@ static int compare_names(const void *a, const void *b)
 
 static void add_name(page_t *page, wire_string_t name)
 {
-    if (!page->body->cursor || compare(name, page->body->cursor->topic_name) >= 0)
+    if (!page->body->cursor ||
+        compare(name, page->body->cursor->topic_name) >= 0)
         page->names[page->count++] = name;
 }
 
 static apr_status_t add_topic(void *baton, const image_topic_t *topic)
 {
-    wire_string_t name = { image_topic_name(topic),
-                           (int32_t)image_topic_name_length(topic) };
+    wire_string_t name = {image_topic_name(topic),
+                          (int32_t)image_topic_name_length(topic)};
 
     add_name(baton, name);
     return APR_SUCCESS;
@@ -76,9 +77,8 @@ static void drop_twins(page_t *page)
 static void collect(page_t *page)
 {
     const body_t *body = page->body;
-    apr_size_t room = body->topics_count > 0
-                          ? (apr_size_t)body->topics_count
-                          : image_topic_count(page->image);
+    apr_size_t room = body->topics_count > 0 ? (apr_size_t)body->topics_count
+                                             : image_topic_count(page->image);
 
     page->names =
         apr_palloc(page->request->pool, (room + 1) * sizeof *page->names);
@@ -151,8 +151,8 @@ static void put_partition(partition_result_t *to, int32_t index,
  * is full before its end. */
 static int put_topic(page_t *page, const image_topic_t *topic, int32_t start)
 {
-    wire_string_t name = { image_topic_name(topic),
-                           (int32_t)image_topic_name_length(topic) };
+    wire_string_t name = {image_topic_name(topic),
+                          (int32_t)image_topic_name_length(topic)};
     topic_result_t *to = next_topic(page, name);
     int32_t total = image_topic_partition_count(topic);
     int32_t end = start < total - page->left ? start + page->left : total;
@@ -162,8 +162,8 @@ static int put_topic(page_t *page, const image_topic_t *topic, int32_t start)
     to->is_internal = topic_name_is_internal(name.data, name.length);
     to->topic_authorized_operations = AUTHORIZED_TOPIC;
     to->partitions =
-        apr_palloc(page->request->pool,
-                   (start < end ? end - start + 1 : 1) * sizeof *to->partitions);
+        apr_palloc(page->request->pool, (start < end ? end - start + 1 : 1) *
+                                            sizeof *to->partitions);
     for (index = start; index < end; index++) {
         const image_partition_t *from = image_topic_partition(topic, index);
 
@@ -224,9 +224,9 @@ static void put_refusal(page_t *page)
 
 void handle_describe_topic_partitions(request_t *request)
 {
-    page_t page = { .request = request,
-                    .body = request->body,
-                    .image = metadata_image(request->broker->metadata) };
+    page_t page = {.request = request,
+                   .body = request->body,
+                   .image = metadata_image(request->broker->metadata)};
     int32_t most = config_int(request->broker->config,
                               CONFIG_MAX_REQUEST_PARTITION_SIZE_LIMIT);
     int32_t room;

@@ -46,8 +46,8 @@ static apr_status_t add_credential(void *baton, const image_scram_t *credential)
 static void put_credentials(const describe_t *describe, const char *user,
                             result_t *result)
 {
-    result->credential_infos = apr_palloc(
-        describe->request->pool, 2 * sizeof *result->credential_infos);
+    result->credential_infos = apr_palloc(describe->request->pool,
+                                          2 * sizeof *result->credential_infos);
     for (int8_t mechanism = SCRAM_SHA_256; mechanism <= SCRAM_SHA_512;
          mechanism++) {
         const image_scram_t *found =
@@ -90,8 +90,8 @@ static void put_user(const describe_t *describe, const char *user, int count,
 void handle_describe_user_scram_credentials(request_t *request)
 {
     const describe_user_scram_credentials_request_t *body = request->body;
-    describe_t describe = { request, metadata_image(request->broker->metadata),
-                            apr_hash_make(request->pool) };
+    describe_t describe = {request, metadata_image(request->broker->metadata),
+                           apr_hash_make(request->pool)};
     response_t response;
 
     describe_user_scram_credentials_response_init(&response);

@@ -29,7 +29,7 @@ enum {
 };
 /* A group's type, 32, is a bit too far. */
 #define WANT_GROUPS 1u
-#define WANT_ALL                                                              \
+#define WANT_ALL \
     (WANT_TOPICS | WANT_BROKERS | WANT_LOGGERS | WANT_METRICS | WANT_GROUPS)
 
 static void add(listing_t *listing, int8_t type, const char *name)
@@ -84,9 +84,9 @@ static int read_types(listing_t *listing)
         listing->wanted = WANT_ALL;
     for (int32_t i = 0; i < body->resource_types_count; i++) {
         int8_t type = body->resource_types[i];
-        unsigned bit = type == CONFIG_GROUP                          ? WANT_GROUPS
+        unsigned bit = type == CONFIG_GROUP                        ? WANT_GROUPS
                        : type > 0 && type <= CONFIG_CLIENT_METRICS ? 1u << type
-                                                                     : 0;
+                                                                   : 0;
 
         if (!(bit & WANT_ALL))
             return 0;
@@ -97,9 +97,8 @@ static int read_types(listing_t *listing)
 
 void handle_list_config_resources(request_t *request)
 {
-    listing_t listing = { request,
-                          apr_array_make(request->pool, 16, sizeof(resource_t)),
-                          0 };
+    listing_t listing = {
+        request, apr_array_make(request->pool, 16, sizeof(resource_t)), 0};
     const metadata_image_t *image = metadata_image(request->broker->metadata);
     list_config_resources_response_t response;
 

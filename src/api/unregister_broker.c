@@ -18,13 +18,13 @@
 static int16_t unregister(request_t *request, const image_node_t *node)
 {
     unregister_broker_record_t body;
-    metadata_record_t record = { RECORD_UNREGISTER_BROKER, 0, &body };
+    metadata_record_t record = {RECORD_UNREGISTER_BROKER, 0, &body};
 
     unregister_broker_record_init(&body);
     body.broker_id = node->id;
     body.broker_epoch = node->epoch;
-    return api_error(metadata_append(request->broker->metadata, &record, 1,
-                                     request->pool));
+    return api_error(
+        metadata_append(request->broker->metadata, &record, 1, request->pool));
 }
 
 void handle_unregister_broker(request_t *request)

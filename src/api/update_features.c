@@ -143,9 +143,8 @@ static void put_results(const update_t *update,
 {
     int32_t count = update->body->feature_updates_count;
 
-    response->results =
-        apr_palloc(update->request->pool,
-                   (count + 1) * sizeof *response->results);
+    response->results = apr_palloc(update->request->pool,
+                                   (count + 1) * sizeof *response->results);
     for (int32_t i = 0; i < count; i++) {
         update_features_response_updatable_feature_result_init(
             &response->results[i]);
@@ -157,8 +156,8 @@ static void put_results(const update_t *update,
 
 void handle_update_features(request_t *request)
 {
-    update_t update = { request, request->body,
-                        metadata_image(request->broker->metadata), NULL };
+    update_t update = {request, request->body,
+                       metadata_image(request->broker->metadata), NULL};
     update_features_response_t response;
 
     update_features_response_init(&response);

@@ -39,13 +39,13 @@ static const uint64_t constants[80] = {
     0x5fcb6fab3ad6faecu, 0x6c44198c4a475817u};
 
 /* Square roots of the first 8 primes. */
-static const uint32_t start_256[8] = {
-    0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa54ff53au, 0x510e527fu, 0x9b05688cu,
-    0x1f83d9abu, 0x5be0cd19u};
-static const uint64_t start_512[8] = {
-    0x6a09e667f3bcc908u, 0xbb67ae8584caa73bu, 0x3c6ef372fe94f82bu,
-    0xa54ff53a5f1d36f1u, 0x510e527fade682d1u, 0x9b05688c2b3e6c1fu,
-    0x1f83d9abfb41bd6bu, 0x5be0cd19137e2179u};
+static const uint32_t start_256[8] = {0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u,
+                                      0xa54ff53au, 0x510e527fu, 0x9b05688cu,
+                                      0x1f83d9abu, 0x5be0cd19u};
+static const uint64_t start_512[8] = {0x6a09e667f3bcc908u, 0xbb67ae8584caa73bu,
+                                      0x3c6ef372fe94f82bu, 0xa54ff53a5f1d36f1u,
+                                      0x510e527fade682d1u, 0x9b05688c2b3e6c1fu,
+                                      0x1f83d9abfb41bd6bu, 0x5be0cd19137e2179u};
 
 #define ROTATE(x, n, width) ((x) >> (n) | (x) << ((width) - (n)))
 
@@ -53,8 +53,8 @@ static const uint64_t start_512[8] = {
 #define MAJORITY(x, y, z) (((x) & (y)) ^ ((x) & (z)) ^ ((y) & (z)))
 
 /* One block: WORD is the width's type, the rest its rotations. */
-#define COMPRESS(name, word, width, rounds, shift, a0, a1, a2, e0, e1, e2,     \
-                 w0, w1, w2, v0, v1, v2)                                       \
+#define COMPRESS(name, word, width, rounds, shift, a0, a1, a2, e0, e1, e2, w0, \
+                 w1, w2, v0, v1, v2)                                           \
     static void name(word state[8], const uint8_t *block)                      \
     {                                                                          \
         word w[rounds], s[8];                                                  \
@@ -78,9 +78,9 @@ static const uint64_t start_512[8] = {
                       (word)(constants[i] >> (shift)) +                        \
                       (ROTATE(e, e0, width) ^ ROTATE(e, e1, width) ^           \
                        ROTATE(e, e2, width));                                  \
-            word t2 = MAJORITY(a, s[1], s[2]) +                                \
-                      (ROTATE(a, a0, width) ^ ROTATE(a, a1, width) ^           \
-                       ROTATE(a, a2, width));                                  \
+            word t2 = MAJORITY(a, s[1], s[2]) + (ROTATE(a, a0, width) ^        \
+                                                 ROTATE(a, a1, width) ^        \
+                                                 ROTATE(a, a2, width));        \
                                                                                \
             memmove(s + 1, s, 7 * sizeof(*s));                                 \
             s[4] += t1;                                                        \
@@ -90,10 +90,10 @@ static const uint64_t start_512[8] = {
             state[i] += s[i];                                                  \
     }
 
-COMPRESS(compress_256, uint32_t, 32, 64, 32, 2, 13, 22, 6, 11, 25, 7, 18, 3,
-         17, 19, 10)
-COMPRESS(compress_512, uint64_t, 64, 80, 0, 28, 34, 39, 14, 18, 41, 1, 8, 7,
-         19, 61, 6)
+COMPRESS(compress_256, uint32_t, 32, 64, 32, 2, 13, 22, 6, 11, 25, 7, 18, 3, 17,
+         19, 10)
+COMPRESS(compress_512, uint64_t, 64, 80, 0, 28, 34, 39, 14, 18, 41, 1, 8, 7, 19,
+         61, 6)
 
 #define BLOCK_MAX 128
 
@@ -104,8 +104,8 @@ typedef struct {
         uint64_t wide[8];
     } state;
     uint8_t block[BLOCK_MAX];
-    apr_size_t used;   /* of the block */
-    uint64_t length;   /* in bytes */
+    apr_size_t used; /* of the block */
+    uint64_t length; /* in bytes */
 } hash_t;
 
 static apr_size_t block_size(sha2_t which)
