@@ -58,7 +58,7 @@ static const api_row_t rows[] = {
     ROW(61, 0, 0, "DescribeProducers", handle_describe_producers),
     ROW(64, 0, 0, "UnregisterBroker", handle_unregister_broker),
     ROW(65, 0, 0, "DescribeTransactions", handle_describe_transactions),
-    ROW(66, 0, 1, "ListTransactions", handle_list_transactions),
+    ROW(66, 0, 2, "ListTransactions", handle_list_transactions),
     ROW(68, 0, 1, "ConsumerGroupHeartbeat", handle_consumer_group_heartbeat),
     ROW(69, 0, 1, "ConsumerGroupDescribe", handle_consumer_group_describe),
     ROW(74, 0, 1, "ListConfigResources", handle_list_config_resources),

@@ -131,6 +131,15 @@ static void config_changed(void *baton, const metadata_image_t *image,
         image_each_topic(image, configure_each, &configuring);
 }
 
+static void other_changed(void *baton, const metadata_image_t *image, int what)
+{
+    broker_t *broker = baton;
+
+    if ((what & METADATA_FEATURES) && broker->transactions)
+        transactions_set_version(
+            broker->transactions, image_feature(image, "transaction.version"));
+}
+
 /* ---- at start --------------------------------------------------------------- */
 
 typedef struct {
@@ -182,7 +191,8 @@ apr_status_t topic_storage_start(broker_t *broker, log_dir_t *const *dirs,
                                      .topic_created = topic_created,
                                      .topic_changed = topic_changed,
                                      .topic_deleted = topic_deleted,
-                                     .config_changed = config_changed };
+                                     .config_changed = config_changed,
+                                     .other_changed = other_changed };
     apr_status_t status = topics_create(&broker->topics, &options, pool);
 
     if (!status)

@@ -79,7 +79,7 @@ static apr_status_t append(transaction_shard_t *shard,
     size_t length;
     apr_status_t status = transaction_log_write(
         &shard->builder, transaction->id, dead ? NULL : values,
-        coordinator->config.version > 0, clock_wall_ms(), &data, &length);
+        transaction_version(coordinator) > 0, clock_wall_ms(), &data, &length);
 
     if (!status)
         status = coordinator->parts.journal.append(shard->journal, data, length,

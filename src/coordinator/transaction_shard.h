@@ -80,7 +80,14 @@ struct transaction_coordinator_t {
     int32_t shard_count;
     transaction_periodic_t periodics[TRANSACTION_PERIODICS];
     atomic_u32_t stopped;
+    atomic_u32_t version; /* the level of transaction.version */
 };
+
+static inline int16_t
+transaction_version(const transaction_coordinator_t *coordinator)
+{
+    return (int16_t)atomic_get32(&coordinator->version);
+}
 
 /* ---- transaction_shard.c ------------------------------------------------ */
 

@@ -43,7 +43,7 @@ static int16_t fence(transaction_shard_t *shard, transaction_t *transaction,
     const transaction_coordinator_t *coordinator = shard->coordinator;
     transaction_values_t next;
     int16_t error = transaction_prepare_fence(
-        transaction, coordinator->config.version, &coordinator->parts.ids,
+        transaction, transaction_version(coordinator), &coordinator->parts.ids,
         clock_wall_ms(), &next);
 
     return error
@@ -270,7 +270,8 @@ static void abort_if_late(transaction_shard_t *shard,
 
     /* An error is tried again at the next look. */
     if (transaction_timed_out(transaction, now) &&
-        !transaction_prepare_fence(transaction, coordinator->config.version,
+        !transaction_prepare_fence(transaction,
+                                   transaction_version(coordinator),
                                    &coordinator->parts.ids, now, &next))
         (void)transaction_write(shard, transaction, &next, 1, NULL, timed_out);
 }
@@ -514,6 +515,12 @@ void transaction_config_init(transaction_config_t *config)
     config->version = 2;
 }
 
+void transactions_set_version(transaction_coordinator_t *coordinator,
+                              int16_t version)
+{
+    atomic_set32(&coordinator->version, (apr_uint32_t)version);
+}
+
 apr_status_t transactions_create(transaction_coordinator_t **out,
                                  const transaction_config_t *config,
                                  int32_t shards,
@@ -525,6 +532,7 @@ apr_status_t transactions_create(transaction_coordinator_t **out,
 
     coordinator->config = *config;
     coordinator->parts = *parts;
+    transactions_set_version(coordinator, config->version);
     transaction_periodic_init(&coordinator->periodics[0], coordinator,
                               config->abort_interval_ms, abort_late);
     transaction_periodic_init(&coordinator->periodics[1], coordinator,

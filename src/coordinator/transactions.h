@@ -73,6 +73,10 @@ void transactions_destroy(transaction_coordinator_t *coordinator);
 /* Aborts what timed out and removes what expired, in this thread. */
 void transactions_tick(transaction_coordinator_t *coordinator);
 
+/* The level of transaction.version changed. Lock-free. */
+void transactions_set_version(transaction_coordinator_t *coordinator,
+                              int16_t version);
+
 /* Which partition of __transaction_state ID is in. */
 int32_t transactions_shard(const transaction_coordinator_t *coordinator,
                            wire_string_t id);

@@ -461,6 +461,13 @@ def transactions_are_described_and_listed(node):
         equal(names(producer_id_filters=[producer.id],
                     duration_filter=3600000), [])
         equal(listed(state_filters=["Odd"])["unknown_state_filters"], ["Odd"])
+        equal(names(version=2, transactional_id_pattern="id-sh[o]w."),
+              [producer.name])
+        equal(names(version=2, transactional_id_pattern="id-sho"), [])
+        true(producer.name in names(version=2, transactional_id_pattern=""),
+             "without a pattern")
+        equal(peer.call("ListTransactions", 2, transactional_id_pattern="([")
+              ["error_code"], 128)
         producer.abort()
 
 
