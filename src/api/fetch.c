@@ -130,6 +130,12 @@ static void read_partition(fetch_t *fetch, const fetch_item_t *item,
     log_t *log = partition_log(reading->partition);
     apr_status_t status;
 
+    if (fetch->replica != CONSUMER &&
+        !partition_has_follower(reading->partition, fetch->replica)) {
+        reading_fail(reading, KAFKA_NOT_LEADER_OR_FOLLOWER);
+        fetch->urgent = 1;
+        return;
+    }
     reading->high_watermark = partition_high_watermark(reading->partition);
     reading->last_stable_offset =
         partition_last_stable_offset(reading->partition);

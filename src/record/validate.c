@@ -151,8 +151,8 @@ static int check_header(record_validation_t *result, const uint8_t *data)
     else if (batch->attributes & RECORD_ATTR_DELETE_HORIZON)
         why = "clients may not set a delete horizon";
     else if (record_batch_has_producer(batch) &&
-             (batch->base_sequence < 0 || batch->producer_epoch < 0))
-        why = "a producer id needs an epoch and a sequence number";
+             batch->base_sequence < 0)
+        why = "a producer id needs a sequence number";
     else if (record_batch_is_transactional(batch) &&
              !record_batch_has_producer(batch))
         why = "transactional records need a producer id";

@@ -367,6 +367,18 @@ apr_status_t partition_set_replicas(partition_t *partition,
 
 /* A follower has caught up when it asks for our end, or for what was our end
  * when it asked the last time: then it had caught up at that time. */
+int partition_has_follower(partition_t *partition, int32_t replica)
+{
+    int has = 0;
+
+    lock_enter(partition->lock);
+    for (int i = 0; i < partition->follower_count && !has; i++)
+        has = partition->followers[i].replica == replica &&
+              partition->followers[i].assigned;
+    lock_leave(partition->lock);
+    return has;
+}
+
 void partition_follower_fetched(partition_t *partition, int32_t replica,
                                 int64_t fetch_offset, int64_t now_ms)
 {

@@ -90,6 +90,9 @@ void partition_request_flush(partition_t *partition);
 apr_status_t partition_set_replicas(partition_t *partition,
                                     const int32_t *replicas, int count);
 
+/* Whether the metadata assigned REPLICA, another broker than this one. */
+int partition_has_follower(partition_t *partition, int32_t replica);
+
 /* A follower's Fetch (replica id 0 and above): its fetch offset tells how far
  * it has come; moves the in-sync set's bookkeeping and the high watermark. */
 void partition_follower_fetched(partition_t *partition, int32_t replica,
