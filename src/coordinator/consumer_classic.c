@@ -107,9 +107,10 @@ static void read_assignment(wire_bytes_t bytes, partition_set_t *set,
 {
     consumer_protocol_assignment_t assignment;
 
-    if (decode_embedded(&consumer_protocol_assignment_message, &assignment,
-                        bytes, pool))
+    if (bytes.length <= 0)
         return; /* it was assigned nothing yet */
+    TAKHIN_ASSERT(!decode_embedded(&consumer_protocol_assignment_message,
+                                   &assignment, bytes, pool));
     for (int32_t t = 0; t < assignment.assigned_partitions_count; t++) {
         const consumer_protocol_assignment_topic_partition_t *from =
             &assignment.assigned_partitions[t];
@@ -181,11 +182,24 @@ static void put_all(group_t *group)
         consumer_put_current(entry->value);
 }
 
-/* All subscriptions must be readable. */
+static int is_readable(const group_t *group, const classic_member_t *member,
+                       apr_pool_t *pool)
+{
+    consumer_protocol_subscription_t subscription;
+    consumer_protocol_assignment_t assignment;
+
+    return !decode_embedded(&consumer_protocol_subscription_message,
+                            &subscription, chosen_metadata(group, member),
+                            pool) &&
+           (member->assignment.length <= 0 ||
+            !decode_embedded(&consumer_protocol_assignment_message,
+                             &assignment, member->assignment, pool));
+}
+
+/* What clients put into subscriptions and assignments must be readable. */
 static int can_upgrade(const group_t *group, apr_pool_t *pool)
 {
     const group_config_t *config = shard_config(group->shard);
-    consumer_protocol_subscription_t subscription;
 
     if (!(config->migration & GROUP_MIGRATION_UPGRADE) ||
         !classic_uses_consumer_protocol(group) ||
@@ -193,9 +207,7 @@ static int can_upgrade(const group_t *group, apr_pool_t *pool)
         return 0;
     for (map_entry_t *entry = group->classic.members.first; entry;
          entry = entry->next)
-        if (decode_embedded(&consumer_protocol_subscription_message,
-                            &subscription,
-                            chosen_metadata(group, entry->value), pool))
+        if (!is_readable(group, entry->value, pool))
             return 0;
     return 1;
 }

@@ -86,10 +86,27 @@ typedef struct {
     const consumer_group_heartbeat_response_t *answer;
 } member_t;
 
+static apr_status_t forget_set(void *set)
+{
+    set_free(set);
+    return APR_SUCCESS;
+}
+
+/* An empty set that goes with the test. */
+static partition_set_t *new_set(partition_set_t *set)
+{
+    if (!set)
+        set = apr_pcalloc(unit_pool(), sizeof *set);
+    apr_pool_cleanup_register(unit_pool(), set, forget_set,
+                              apr_pool_cleanup_null);
+    return set;
+}
+
 static member_t *member(const char *id)
 {
     member_t *made = apr_pcalloc(unit_pool(), sizeof *made);
 
+    new_set(&made->owned);
     made->id = id;
     made->topics = "t";
     return made;
@@ -243,14 +260,14 @@ static void a_second_member_waits_for_what_the_first_gives_up(void)
 static void assignments_stay_with_who_had_them(void)
 {
     member_t *m[3] = { member("a"), member("b"), member("c") };
-    partition_set_t before = { 0 }, kept = { 0 };
+    partition_set_t *before = new_set(NULL), *kept = new_set(NULL);
 
     open_group();
     settle(m, 2);
-    set_copy(&before, &m[0]->owned);
+    set_copy(before, &m[0]->owned);
     settle(m, 3);
-    set_select(&kept, &m[0]->owned, &before, 1);
-    CU_ASSERT_EQUAL(kept.count, 2);
+    set_select(kept, &m[0]->owned, before, 1);
+    CU_ASSERT_EQUAL(kept->count, 2);
     CU_ASSERT_EQUAL(m[2]->owned.count, 2);
     close_group();
 }
@@ -286,15 +303,15 @@ static void a_silent_member_is_thrown_out(void)
 static void who_does_not_give_up_in_time_is_thrown_out(void)
 {
     member_t *a = member("a"), *b = member("b");
-    partition_set_t all = { 0 };
+    partition_set_t *all = new_set(NULL);
 
     open_group();
     heartbeat(a);
-    set_copy(&all, &a->owned);
+    set_copy(all, &a->owned);
     heartbeat(b);
     for (int i = 0; i < 7; i++) {
         heartbeat(a);
-        set_copy(&a->owned, &all); /* goes on reading all */
+        set_copy(&a->owned, all); /* goes on reading all */
         heartbeat(b);
         pass(5000);
     }
@@ -453,19 +470,19 @@ static void different_subscriptions_are_balanced(void)
 static void a_static_member_comes_back_to_its_assignment(void)
 {
     member_t *m[2] = { member("a"), member("b") }, *again = member("a2");
-    partition_set_t before = { 0 };
+    partition_set_t *before = new_set(NULL);
 
     m[0]->instance = "i1";
     again->instance = "i1";
     open_group();
     settle(m, 2);
-    set_copy(&before, &m[0]->owned);
+    set_copy(before, &m[0]->owned);
     CU_ASSERT_EQUAL(heartbeat(again), KAFKA_UNRELEASED_INSTANCE_ID);
     CU_ASSERT_EQUAL(send_beat(m[0], -2), KAFKA_NONE);
     settle(&m[1], 1);
     CU_ASSERT_EQUAL(m[1]->owned.count, 3);
     CU_ASSERT_EQUAL(send_beat(again, 0), KAFKA_NONE);
-    CU_ASSERT_TRUE(set_equal(&again->owned, &before));
+    CU_ASSERT_TRUE(set_equal(&again->owned, before));
     m[0]->epoch = again->epoch;
     CU_ASSERT_EQUAL(heartbeat(m[0]), KAFKA_FENCED_INSTANCE_ID);
     close_group();
