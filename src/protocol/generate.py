@@ -636,6 +636,56 @@ def table_file(messages):
     return out.text()
 
 
+RECORDS = ('data', 'metadata', 'group-key', 'group-value', 'transaction-key',
+           'transaction-value', 'share-key', 'share-value')
+
+
+def fields_file(messages):
+    """What fields.h speaks of: the fields of what stands in logs, as data."""
+    out = Out()
+    out(BANNER % 'the schemas')
+    out('#include "protocol/fields.h"')
+    out()
+    out('#include "protocol/messages.h"')
+    messages = [m for m in messages if m.kind in RECORDS]
+    for message in messages:
+        for struct in message.ordered:
+            out()
+            out('static const wire_field_t %s_fields[] = {' % struct.c_name)
+            for field in struct.fields:
+                if field.flexible is not None:
+                    raise SchemaError('fields.c has no flexible of a field')
+                out('    { "%s", WIRE_%s, %s, %d, %d, %d, %d, %d, %s },'
+                    % (field.name,
+                       'STRUCT' if field.struct else field.type.upper(),
+                       'true' if field.array else 'false',
+                       field.versions.low, field.versions.high,
+                       field.nullable.low, field.nullable.high,
+                       -1 if field.tag is None else field.tag,
+                       field.struct.c_name + '_fields' if field.struct
+                       else 'NULL'))
+            out('    { NULL, WIRE_BOOL, false, 0, 0, 0, 0, 0, NULL }')
+            out('};')
+    out()
+    out('const wire_field_t *wire_fields(const wire_message_t *type)')
+    out.open()
+    out('static const struct {')
+    out('    const wire_message_t *type;')
+    out('    const wire_field_t *fields;')
+    out('} all[] = {')
+    for message in messages:
+        out('    { &%s_message, %s_fields },' % (message.c_name,
+                                                 message.c_name))
+    out('};')
+    out()
+    out('for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++)')
+    out('    if (all[i].type == type)')
+    out('        return all[i].fields;')
+    out('return NULL;')
+    out.close()
+    return out.text()
+
+
 def generate(messages):
     """All files: their names below OUTDIR, and their text."""
     files, units = {}, {}
@@ -652,13 +702,14 @@ def generate(messages):
         files['protocol/%s.c' % name] = out.text()
     files['protocol/messages.h'] = all_header(messages)
     files['protocol/tables.c'] = table_file(messages)
+    files['protocol/fields.c'] = fields_file(messages)
     return files
 
 
 def outputs(directory=MESSAGES):
     """The names of the files that generate() gives, without generating."""
     messages = load(directory)
-    names = {'protocol/messages.h', 'protocol/tables.c'}
+    names = {'protocol/messages.h', 'protocol/tables.c', 'protocol/fields.c'}
     for message in messages:
         names.add('protocol/%s.h' % message.c_name)
         names.add('protocol/%s.c' % unit(message))
