@@ -323,6 +323,43 @@ apr_status_t fs_mkdir(const char *path)
     return name_operation(MKDIR, path, NULL);
 }
 
+/* Flushes the directories that hold PATH and those above it, down to FIRST
+ * bytes of it. PATH is cut on the way. */
+static apr_status_t sync_parents(char *path, size_t first)
+{
+    apr_status_t status = APR_SUCCESS;
+    char *slash = path;
+
+    while (status == APR_SUCCESS && strlen(path) > first && slash != NULL) {
+        slash = strrchr(path, '/');
+        if (slash != NULL)
+            *slash = '\0';
+        status = fs_sync_dir(slash == NULL ? "." : slash == path ? "/" : path);
+    }
+    return status;
+}
+
+apr_status_t fs_mkdir_durable(const char *path)
+{
+    char *there = strdup(path), *slash = there;
+    fs_stat_t stat;
+    apr_status_t status = APR_SUCCESS;
+    size_t first;
+
+    if (there == NULL)
+        return APR_ENOMEM;
+    while (slash != NULL && fs_stat(there, &stat) != APR_SUCCESS) {
+        slash = strrchr(there, '/');
+        *(slash != NULL ? slash : there) = '\0';
+    }
+    first = strlen(there);
+    status = fs_mkdir(path);
+    if (status == APR_SUCCESS)
+        status = sync_parents(strcpy(there, path), first);
+    free(there);
+    return status;
+}
+
 static apr_status_t remove_entry(void *baton, const char *name,
                                  apr_filetype_e type)
 {

@@ -130,6 +130,8 @@ apr_status_t fs_stat(const char *path, fs_stat_t *stat);
 apr_status_t fs_rename(const char *from, const char *to);
 apr_status_t fs_remove(const char *path);
 apr_status_t fs_mkdir(const char *path);       /* and its parents */
+/* The same; the names of those that it made are on the device, too. */
+apr_status_t fs_mkdir_durable(const char *path);
 apr_status_t fs_remove_tree(const char *path); /* a directory and all in it */
 
 /* The directory's entries are on the device. A no-op where directories cannot

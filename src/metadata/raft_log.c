@@ -222,11 +222,25 @@ static apr_status_t write_partition_file(const raft_log_t *log,
     return fs_write_atomic(file, text, sizeof(text) - 1);
 }
 
+static const char *log_dir_of(const raft_log_t *log, apr_pool_t *scratch)
+{
+    const char *slash = strrchr(log->path, '/');
+
+    if (!slash)
+        return ".";
+    return slash == log->path
+               ? "/"
+               : apr_pstrmemdup(scratch, log->path,
+                                (apr_size_t)(slash - log->path));
+}
+
 static apr_status_t open_files(raft_log_t *log, apr_pool_t *scratch)
 {
     int64_t last = -1;
     apr_status_t status = fs_mkdir(log->path);
 
+    if (!status) /* a record is only as safe as its directory's name */
+        status = fs_sync_dir(log_dir_of(log, scratch));
     if (!status)
         status = fs_list(log->path, find_last, &last);
     if (!status)

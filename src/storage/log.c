@@ -238,12 +238,30 @@ apr_status_t log_begin_segment(log_t *log, int64_t offset)
     return status;
 }
 
+/* The names of the segments so far are on the device before the next one's can
+ * be: a log that a crash took the first segment from would look as if
+ * retention had. */
+static apr_status_t sync_names(log_t *log)
+{
+    int dirty;
+
+    lock_enter(log->lock);
+    dirty = log->dirty_names;
+    lock_leave(log->lock);
+    return dirty ? fs_sync_dir(log->path) : APR_SUCCESS;
+}
+
 apr_status_t log_roll(log_t *log, int64_t offset)
 {
     apr_status_t status = segment_finish(log_active(log), log->path, log->lock);
 
     if (status == APR_SUCCESS && log->config.preallocate)
         status = segment_trim(log_active(log), log->path);
+    /* Where compaction leaves holes, a crash must not: see is_torn_off. */
+    if (status == APR_SUCCESS && log->config.compact)
+        status = log_flush_untold(log);
+    if (status == APR_SUCCESS)
+        status = sync_names(log);
     if (status == APR_SUCCESS)
         status = log_begin_segment(log, offset);
     if (status == APR_SUCCESS)
@@ -307,8 +325,9 @@ static apr_status_t check_metadata(const log_t *log, const uint8_t *id)
         return status;
     snprintf(path, sizeof(path), "%s/partition.metadata", log->path);
     status = fs_read_whole(path, 4096, &text, &length, pool);
-    if (status == APR_SUCCESS && length == 0) {
-        status = write_metadata(log, id); /* torn by a crash */
+    if (status == APR_SUCCESS && text[0] == '\0') {
+        /* A crash left it empty, or its size and no bytes. */
+        status = write_metadata(log, id);
     } else if (status == APR_SUCCESS) {
         at = strstr(text, "topic_id: ");
         if (at == NULL ||
@@ -333,6 +352,7 @@ static void free_log(log_t *log)
     free(log->segments);
     producer_state_destroy(log->producers);
     epochs_free(&log->epochs);
+    lock_destroy(log->flush_lock);
     lock_destroy(log->append_lock);
     lock_destroy(log->lock);
     free(log->name);
@@ -355,14 +375,15 @@ static log_t *make_log(log_dir_t *dir, const char *name,
     log->config = *config;
     log->flags = flags;
     log->snapshot_offset = -1;
-    log->has_txn_index = 1;
     log->first_unstable = (apr_uint64_t)INT64_MAX;
     log->last_flush = clock_monotonic();
     log->name = strdup(name);
     log->path = malloc(room);
+    log->flush_lock = lock_create(3);
     log->append_lock = lock_create(0);
     log->lock = lock_create(2);
-    if (!log->name || !log->path || !log->append_lock || !log->lock) {
+    if (!log->name || !log->path || !log->flush_lock || !log->append_lock ||
+        !log->lock) {
         free_log(log);
         return NULL;
     }
@@ -384,7 +405,10 @@ static apr_status_t load(log_t *log, const uint8_t *topic_id)
     status =
         log_recover(log, recovery_point, start_offset, clean, &has_metadata);
     if (APR_STATUS_IS_ENOENT(status)) {
-        status = fs_mkdir(log->path);
+        start_offset = 0; /* whose that was is gone */
+        status = log_dir_begin_anew(log->dir, log->name);
+        if (status == APR_SUCCESS)
+            status = fs_mkdir(log->path);
         log->dirty_names = log->dirty_parent = 1;
     }
     if (status == APR_SUCCESS && topic_id != NULL)
@@ -419,6 +443,8 @@ apr_status_t log_open(log_t **log, log_dir_t *dir, const char *name,
                    "opening");
     }
     if (status != APR_SUCCESS) {
+        if (status != TAKHIN_EINVALID)
+            log_dir_set_unclean(dir);
         free_log(made);
         return status;
     }
@@ -519,6 +545,23 @@ static apr_status_t flush_epochs(log_t *log)
     return status;
 }
 
+/* A log that has records must be known for its topic's: without that another
+ * topic of the same name would take them for its own. */
+static apr_status_t flush_metadata(const log_t *log)
+{
+    char path[SEGMENT_PATH];
+    fs_file_t *file;
+    apr_status_t status, closed;
+
+    snprintf(path, sizeof(path), "%s/partition.metadata", log->path);
+    status = fs_open(&file, path, FS_WRITABLE);
+    if (status != APR_SUCCESS)
+        return APR_STATUS_IS_ENOENT(status) ? APR_SUCCESS : status;
+    status = fs_sync(file);
+    closed = fs_close(file);
+    return status == APR_SUCCESS ? closed : status;
+}
+
 static apr_status_t flush_once(log_t *log, flush_plan_t *plan)
 {
     apr_status_t status = APR_SUCCESS;
@@ -534,6 +577,8 @@ static apr_status_t flush_once(log_t *log, flush_plan_t *plan)
     }
     if (status == APR_SUCCESS)
         status = flush_epochs(log);
+    if (status == APR_SUCCESS && plan->parent)
+        status = flush_metadata(log);
     if (status == APR_SUCCESS && plan->names)
         status = fs_sync_dir(log->path);
     if (status == APR_SUCCESS && plan->parent)
@@ -556,7 +601,7 @@ static void advance_flushed(log_t *log, int64_t to)
     }
 }
 
-apr_status_t log_flush(log_t *log)
+static apr_status_t flush_locked(log_t *log)
 {
     flush_plan_t plan;
     apr_status_t status;
@@ -578,8 +623,26 @@ apr_status_t log_flush(log_t *log)
     lock_enter(log->lock);
     log->last_flush = clock_monotonic();
     lock_leave(log->lock);
-    log_tell_flushed(log);
     return APR_SUCCESS;
+}
+
+apr_status_t log_flush_untold(log_t *log)
+{
+    apr_status_t status;
+
+    lock_enter(log->flush_lock);
+    status = flush_locked(log);
+    lock_leave(log->flush_lock);
+    return status;
+}
+
+apr_status_t log_flush(log_t *log)
+{
+    apr_status_t status = log_flush_untold(log);
+
+    if (status == APR_SUCCESS)
+        log_tell_flushed(log);
+    return status;
 }
 
 void log_request_flush(log_t *log)
@@ -619,26 +682,16 @@ apr_status_t log_close(log_t *log)
                    ? APR_SUCCESS
                    : status,
                "closing");
+    if (status != APR_SUCCESS && status != TAKHIN_EDELETED &&
+        log_dir_online(log->dir)) {
+        LOG_ERROR(storage, "%s was not closed in order: %s; the next start "
+                  "checks all logs", log->path, LOG_STATUS(status));
+        log_dir_set_unclean(log->dir);
+    }
     apr_atomic_set32(&log->state, LOG_CLOSED);
     log_dir_forget(log->dir, log);
     log_release(log);
     return status;
-}
-
-static void deleted_name(const log_t *log, char *path, size_t room)
-{
-    uint8_t id[UUID_SIZE];
-    char hex[2 * UUID_SIZE + 1];
-    int i, keep = (int)strlen(log->name);
-
-    if (uuid_random(id) != APR_SUCCESS)
-        memset(id, 0x5a, sizeof(id)); /* a name that is free nearly always */
-    for (i = 0; i < UUID_SIZE; i++)
-        snprintf(hex + 2 * i, 3, "%02x", id[i]);
-    if (keep > 255 - (2 * UUID_SIZE + 8)) /* a file name's limit, as in Kafka */
-        keep = 255 - (2 * UUID_SIZE + 8);
-    snprintf(path, room, "%s/%.*s.%s-delete", log_dir_path(log->dir), keep,
-             log->name, hex);
 }
 
 apr_status_t log_delete(log_t *log)
@@ -646,7 +699,7 @@ apr_status_t log_delete(log_t *log)
     char path[SEGMENT_PATH];
     apr_status_t status;
 
-    deleted_name(log, path, sizeof(path));
+    log_dir_aside_name(log->dir, log->name, "delete", path, sizeof(path));
     lock_enter(log->append_lock);
     status = log_usable(log);
     if (status == APR_SUCCESS) {

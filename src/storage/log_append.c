@@ -217,8 +217,10 @@ apr_status_t log_track_producer(log_t *log, segment_t *segment,
         return APR_ENOMEM;
     status =
         producer_state_apply(log->producers, batch, data, &ended, &has_ended);
-    if (status == APR_SUCCESS && has_ended && ended.aborted)
+    if (status == APR_SUCCESS && has_ended && ended.aborted) {
+        log->dirty_txns = 1;
         status = txn_index_append(log->path, segment->base_offset, &ended);
+    }
     return status;
 }
 

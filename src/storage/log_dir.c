@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/logger.h"
+#include "base/uuid.h"
 #include "storage/checkpoint.h"
 #include "storage/log_private.h"
 
@@ -39,9 +40,14 @@ struct log_dir_t {
     segment_cache_t *cache;
     volatile apr_uint32_t offline; /* atomic */
     volatile apr_uint32_t full;    /* atomic: less than the reserve is free */
+    volatile apr_uint32_t unclean; /* atomic: no clean-stop marker */
     int was_clean;
     int64_t clean_epoch;
+    apr_thread_mutex_t *checkpointing; /* who writes the checkpoints; taken
+                                          before the mutex */
     apr_thread_mutex_t *mutex;
+    checkpoint_t *deleted; /* mutex: logs that the files may still know */
+    int forgot;            /* mutex: and those that found no room there */
     log_t *logs;            /* mutex */
     int log_count;          /* mutex */
     checkpoint_t *recalled; /* mutex: what the files said of logs that
@@ -126,9 +132,11 @@ static void remember(log_dir_t *dir, const log_t *log)
 {
     if (log->flags & LOG_NO_CHECKPOINT)
         return;
-    if (apr_atomic_read32((volatile apr_uint32_t *)&log->state) & LOG_DELETED)
+    if (apr_atomic_read32((volatile apr_uint32_t *)&log->state) & LOG_DELETED) {
         checkpoint_remove(dir->recalled, log->name);
-    else
+        if (log_flushed_offset(log) > 0 || log_start_offset(log) > 0)
+            dir->forgot |= !checkpoint_set(dir->deleted, log->name, 1, 1, 1);
+    } else
         checkpoint_set(dir->recalled, log->name, log_flushed_offset(log),
                        log_start_offset(log), log_high_watermark(log));
 }
@@ -236,25 +244,58 @@ void log_dir_fail(log_dir_t *dir, apr_status_t status, const char *what)
 
 /* ---- checkpoints -------------------------------------------------------- */
 
-apr_status_t log_dir_checkpoint(log_dir_t *dir)
+/* What is to be written now; the mutex is held. */
+static apr_status_t collect_offsets(log_dir_t *dir, checkpoint_t *checkpoint)
 {
-    checkpoint_t *checkpoint = checkpoint_create();
-    apr_status_t status = APR_SUCCESS;
     const log_t *log;
 
-    if (checkpoint == NULL)
-        return APR_ENOMEM;
-    apr_thread_mutex_lock(dir->mutex);
     if (!checkpoint_copy(checkpoint, dir->recalled))
-        status = APR_ENOMEM;
-    for (log = dir->logs; log != NULL && status == APR_SUCCESS; log = log->next)
+        return APR_ENOMEM;
+    for (log = dir->logs; log != NULL; log = log->next)
         if (!(log->flags & LOG_NO_CHECKPOINT) &&
             !checkpoint_set(checkpoint, log->name, log_flushed_offset(log),
                             log_start_offset(log), log_high_watermark(log)))
-            status = APR_ENOMEM;
+            return APR_ENOMEM;
+    return APR_SUCCESS;
+}
+
+/* Writes CHECKPOINT; the files then know nothing of the logs that were deleted
+ * before it was collected. */
+static apr_status_t write_offsets(log_dir_t *dir, checkpoint_t *checkpoint,
+                                  checkpoint_t *fresh)
+{
+    checkpoint_t *deleted;
+    apr_status_t status;
+
+    apr_thread_mutex_lock(dir->mutex);
+    status = collect_offsets(dir, checkpoint);
+    deleted = dir->deleted;
+    dir->deleted = fresh;
     apr_thread_mutex_unlock(dir->mutex);
     if (status == APR_SUCCESS)
         status = checkpoint_write(checkpoint, dir->path);
+    if (status != APR_SUCCESS) {
+        apr_thread_mutex_lock(dir->mutex);
+        dir->forgot |= !checkpoint_copy(dir->deleted, deleted);
+        apr_thread_mutex_unlock(dir->mutex);
+    }
+    checkpoint_destroy(deleted);
+    return status;
+}
+
+apr_status_t log_dir_checkpoint(log_dir_t *dir)
+{
+    checkpoint_t *checkpoint = checkpoint_create();
+    checkpoint_t *fresh = checkpoint_create();
+    apr_status_t status = APR_ENOMEM;
+
+    if (checkpoint != NULL && fresh != NULL) {
+        apr_thread_mutex_lock(dir->checkpointing);
+        status = write_offsets(dir, checkpoint, fresh);
+        apr_thread_mutex_unlock(dir->checkpointing);
+    } else {
+        checkpoint_destroy(fresh);
+    }
     checkpoint_destroy(checkpoint);
     return status;
 }
@@ -295,6 +336,56 @@ void log_dir_lower_cleaned(log_dir_t *dir, const char *name, int64_t offset)
     if (checkpoint_get_cleaned(dir->recalled, name) > offset)
         checkpoint_set_cleaned(dir->recalled, name, offset);
     apr_thread_mutex_unlock(dir->mutex);
+}
+
+void log_dir_set_unclean(log_dir_t *dir)
+{
+    apr_atomic_set32(&dir->unclean, 1);
+}
+
+apr_status_t log_dir_begin_anew(log_dir_t *dir, const char *name)
+{
+    int64_t recovery_point, start_offset;
+    int known;
+
+    apr_thread_mutex_lock(dir->mutex);
+    known = dir->forgot;
+    checkpoint_get(dir->recalled, name, &recovery_point, &start_offset);
+    known |= recovery_point > 0 || start_offset > 0;
+    checkpoint_remove(dir->recalled, name);
+    checkpoint_get(dir->deleted, name, &recovery_point, &start_offset);
+    known |= recovery_point > 0 || start_offset > 0;
+    apr_thread_mutex_unlock(dir->mutex);
+    return known ? log_dir_checkpoint(dir) : APR_SUCCESS;
+}
+
+void log_dir_aside_name(const log_dir_t *dir, const char *name,
+                        const char *why, char *path, size_t room)
+{
+    uint8_t id[UUID_SIZE];
+    char hex[2 * UUID_SIZE + 1];
+    int i, keep = (int)strlen(name);
+
+    if (uuid_random(id) != APR_SUCCESS)
+        memset(id, 0x5a, sizeof(id)); /* a name that is free nearly always */
+    for (i = 0; i < UUID_SIZE; i++)
+        snprintf(hex + 2 * i, 3, "%02x", id[i]);
+    if (keep > 255 - (2 * UUID_SIZE + 8)) /* a file name's limit, as in Kafka */
+        keep = 255 - (2 * UUID_SIZE + 8);
+    snprintf(path, room, "%s/%.*s.%s-%s", dir->path, keep, name, hex, why);
+}
+
+apr_status_t log_dir_set_aside(log_dir_t *dir, const char *name)
+{
+    char from[SEGMENT_PATH], to[SEGMENT_PATH];
+    apr_status_t status;
+
+    snprintf(from, sizeof(from), "%s/%s", dir->path, name);
+    log_dir_aside_name(dir, name, "stray", to, sizeof(to));
+    status = fs_rename(from, to);
+    if (status == APR_SUCCESS)
+        LOG_WARN(storage, "%s is another topic's and is kept as %s", from, to);
+    return status;
 }
 
 /* ---- the flusher -------------------------------------------------------- */
@@ -611,6 +702,9 @@ static apr_status_t make_dir(log_dir_t *dir)
         status = apr_thread_mutex_create(&dir->cleaned_mutex,
                                          APR_THREAD_MUTEX_DEFAULT, dir->pool);
     if (status == APR_SUCCESS)
+        status = apr_thread_mutex_create(&dir->checkpointing,
+                                         APR_THREAD_MUTEX_DEFAULT, dir->pool);
+    if (status == APR_SUCCESS)
         status = apr_thread_cond_create(&dir->wake, dir->pool);
     if (status == APR_SUCCESS)
         status = apr_thread_cond_create(&dir->drained, dir->pool);
@@ -622,7 +716,8 @@ static apr_status_t make_dir(log_dir_t *dir)
     if (status == APR_SUCCESS)
         status = lock_initialize(NULL);
     dir->recalled = checkpoint_create();
-    return dir->recalled == NULL ? APR_ENOMEM : status;
+    dir->deleted = checkpoint_create();
+    return dir->recalled == NULL || dir->deleted == NULL ? APR_ENOMEM : status;
 }
 
 apr_status_t log_dir_open(log_dir_t **dir, const char *path,
@@ -639,7 +734,7 @@ apr_status_t log_dir_open(log_dir_t **dir, const char *path,
     made->options = *options;
     status = make_dir(made);
     if (status == APR_SUCCESS)
-        status = fs_mkdir(path);
+        status = fs_mkdir_durable(path);
     if (status == APR_SUCCESS)
         status = lock_dir(made, error);
     if (status == APR_SUCCESS)
@@ -663,6 +758,7 @@ apr_status_t log_dir_open(log_dir_t **dir, const char *path,
     if (made->lock != NULL)
         fs_unlock(made->lock);
     checkpoint_destroy(made->recalled);
+    checkpoint_destroy(made->deleted);
     return status;
 }
 
@@ -752,7 +848,8 @@ apr_status_t log_dir_close(log_dir_t *dir, int64_t broker_epoch)
     TAKHIN_ASSERT(dir->logs == NULL);
     if (status == APR_SUCCESS)
         status = log_dir_checkpoint(dir);
-    if (status == APR_SUCCESS && broker_epoch >= -1) {
+    if (status == APR_SUCCESS && broker_epoch >= -1 &&
+        apr_atomic_read32(&dir->unclean) == 0) {
         int length =
             snprintf(text, sizeof(text), "{\"version\":0,\"brokerEpoch\":%lld}",
                      (long long)broker_epoch);
@@ -761,6 +858,7 @@ apr_status_t log_dir_close(log_dir_t *dir, int64_t broker_epoch)
             fs_write_atomic(file_in(dir, MARKER), text, (apr_size_t)length);
     }
     checkpoint_destroy(dir->recalled);
+    checkpoint_destroy(dir->deleted);
     fs_unlock(dir->lock);
     return status;
 }

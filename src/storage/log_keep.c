@@ -83,6 +83,25 @@ static apr_status_t count_expired(log_t *log, int64_t now_ms, int *count,
     return status;
 }
 
+/*
+ * After a crash some of the deleted segments may be there again and others not.
+ * That must not look like a log that lost its end: the recovery point lies
+ * behind them, on the device where there are several.
+ */
+static apr_status_t be_ready_to_delete(log_t *log, int count, int64_t end)
+{
+    apr_status_t status = APR_SUCCESS;
+
+    if (log_get(&log->flushed_offset) < end) {
+        status = log_flush_untold(log);
+        log_dir_queue_flush(log->dir, log); /* it tells who waits */
+    }
+    raise_start(log, end);
+    if (status == APR_SUCCESS && count > 1)
+        status = log_dir_checkpoint(log->dir);
+    return status;
+}
+
 /* Deletes COUNT segments from the first on; the append lock is held. */
 static apr_status_t delete_front(log_t *log, int count, const char *why)
 {
@@ -91,9 +110,10 @@ static apr_status_t delete_front(log_t *log, int count, const char *why)
 
     if (count == log->segment_count)
         status = log_roll(log, log_get(&log->end_offset));
+    if (status == APR_SUCCESS)
+        status = be_ready_to_delete(log, count, end);
     if (status != APR_SUCCESS)
         return status;
-    raise_start(log, end);
     status = log_drop_segments(log, 0, count, log->config.file_delete_delay_ms);
     if (status == APR_SUCCESS)
         status = log_remove_snapshots(log, end, INT64_MAX);

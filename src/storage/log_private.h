@@ -2,10 +2,11 @@
 /*
  * A log from inside: for the files log*.c and log_dir.c only.
  *
- * Two locks. The append lock is held by who changes the log's end or its set of
- * segments, also over I/O. The lock is held for a look or a change of what
- * readers see, never over I/O. Order: append lock, lock, the segment
- * cache's mutex. Numbers that others read without a lock are atomic.
+ * Three locks. The append lock is held by who changes the log's end or its set
+ * of segments, also over I/O. The flush lock is held by who flushes. The lock is
+ * held for a look or a change of what readers see, never over I/O. Order: append
+ * lock, flush lock, lock, the segment cache's mutex. Numbers that others read
+ * without a lock are atomic.
  */
 #ifndef TAKHIN_STORAGE_LOG_PRIVATE_H
 #define TAKHIN_STORAGE_LOG_PRIVATE_H
@@ -36,6 +37,8 @@ struct log_t {
     char *name;
     char *path; /* its directory, also when it was renamed to be
                    deleted: who opens looks at the state after */
+    lock_t *flush_lock; /* one flush at a time, so that nobody says flushed
+                           while another is still at the names */
     lock_t *append_lock;
     lock_t *lock;
     volatile apr_uint64_t start_offset;   /* atomic */
@@ -54,6 +57,8 @@ struct log_t {
     int64_t jitter_ms;           /* of the active segment */
     producer_state_t *producers; /* append lock; NULL until one comes */
     int64_t snapshot_offset; /* of the newest snapshot, -1 none; append lock */
+    int dirty_txns;             /* a transaction index is not flushed; append
+                                   lock */
     epochs_t epochs;         /* lock */
     volatile apr_uint32_t has_ended; /* atomic: transactions wait for the
                                         high watermark */
@@ -64,7 +69,6 @@ struct log_t {
     int flags;
     unsigned dirty_names : 1;   /* the directory's entries need a flush; lock */
     unsigned dirty_parent : 1;  /* and so does its own entry; lock */
-    unsigned has_txn_index : 1; /* append lock */
     unsigned truncations;       /* lock */
     volatile apr_uint32_t swaps; /* atomic; odd while segments are replaced */
     volatile apr_uint32_t uncleanable; /* atomic: a compaction failed on it */
@@ -101,6 +105,10 @@ void log_tell_gone(log_t *log);
 /* An I/O error while doing WHAT: takes the directory offline, unless it is one
  * that only means "try again later" (no space). Returns STATUS. */
 apr_status_t log_failed(log_t *log, apr_status_t status, const char *what);
+
+/* As log_flush, with the append lock held: the listener is not told, so the
+ * flusher must be asked, too. */
+apr_status_t log_flush_untold(log_t *log);
 
 /* Puts SEGMENT behind the others. APR_ENOMEM. The append lock is held. */
 apr_status_t log_add_segment(log_t *log, segment_t *segment);
@@ -187,6 +195,8 @@ apr_status_t txn_index_append(const char *directory, int64_t base_offset,
 /* Drops entries whose last offset is at or above OFFSET. */
 apr_status_t txn_index_truncate(const char *directory, int64_t base_offset,
                                 int64_t offset);
+/* Flushes it, where it is. */
+apr_status_t txn_index_sync(const char *directory, int64_t base_offset);
 apr_status_t txn_index_each(const char *directory, int64_t base_offset,
                             int (*each)(void *baton, const producer_txn_t *),
                             void *baton);
@@ -208,6 +218,17 @@ int64_t log_dir_cleaned_offset(log_dir_t *dir, const char *name);
 apr_status_t log_dir_set_cleaned(log_dir_t *dir, log_t *log, int64_t offset);
 /* Lowers it to OFFSET, where the log was truncated. */
 void log_dir_lower_cleaned(log_dir_t *dir, const char *name, int64_t offset);
+/* A log was not opened or not closed in order: the next start must not take
+ * this stop for a clean one. */
+void log_dir_set_unclean(log_dir_t *dir);
+/* NAME begins anew: what the checkpoint files say of an older log of that name
+ * is taken out of them before anything is promised. */
+apr_status_t log_dir_begin_anew(log_dir_t *dir, const char *name);
+/* Sets PATH to what log NAME is called while it is kept for WHY ("delete"). */
+void log_dir_aside_name(const log_dir_t *dir, const char *name,
+                        const char *why, char *path, size_t room);
+/* Renames the directory NAME, which is another topic's, as Kafka does. */
+apr_status_t log_dir_set_aside(log_dir_t *dir, const char *name);
 void log_dir_queue_flush(log_dir_t *dir, log_t *log);
 /* Removes PATH (a directory, or a segment's files when BASE is not below 0)
  * DELAY_MS from now. */

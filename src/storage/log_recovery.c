@@ -177,7 +177,6 @@ static apr_status_t find_segments(log_t *log, const offsets_t *bases)
         status =
             add_found(log, bases->offsets[i], bases->offsets[last ? i : i + 1]);
     }
-    log->dirty_names = 0;
     return status;
 }
 
@@ -285,8 +284,11 @@ static apr_status_t recover_segment(log_t *log, segment_t *segment,
     *cut = size - segment->size;
     if (rebuild.failed != APR_SUCCESS)
         status = rebuild.failed;
-    else if (status == TAKHIN_ECORRUPT)
+    else if (status == TAKHIN_ECORRUPT) {
         status = fs_truncate(segment->file, segment->size);
+        if (status == APR_SUCCESS) /* before anything is written there */
+            status = fs_sync(segment->file);
+    }
     if (status == APR_SUCCESS)
         status = segment_write_indexes(segment, log->path, log->lock);
     segment_unpin(segment);
@@ -303,6 +305,23 @@ static apr_status_t drop_behind(log_t *log, int index, int64_t *cut)
     return log_drop_segments(log, index + 1, count, 0);
 }
 
+/*
+ * What follows segment I does not follow it: the next one begins below its
+ * end, or behind a hole. A hole is where the end of a segment was lost that was
+ * rolled and not flushed: were it left, a producer that sends the lost
+ * batches again would be told that they are there. Only compaction makes holes
+ * on purpose.
+ */
+static int is_torn_off(const log_t *log, int i)
+{
+    int64_t end = log->segments[i]->next_offset, next;
+
+    if (i + 1 == log->segment_count)
+        return 0;
+    next = log->segments[i + 1]->base_offset;
+    return next < end || (next > end && !log->config.compact);
+}
+
 static apr_status_t recover_segments(log_t *log, int64_t recovery_point)
 {
     int64_t cut = 0, before = log_get(&log->bytes);
@@ -311,15 +330,12 @@ static apr_status_t recover_segments(log_t *log, int64_t recovery_point)
 
     for (i = i < 0 ? 0 : i; i < log->segment_count; i++) {
         segment_t *segment = log->segments[i];
-        int gap;
 
         status = recover_segment(log, segment, recovery_point, &cut);
         if (status != APR_SUCCESS)
             return status;
-        gap = i + 1 < log->segment_count &&
-              log->segments[i + 1]->base_offset < segment->next_offset;
         log_put(&log->bytes, before - cut);
-        if (cut > 0 || gap) {
+        if (cut > 0 || is_torn_off(log, i)) {
             status = drop_behind(log, i, &cut);
             LOG_WARN(storage,
                      "%s: cut %lld bytes behind offset %lld that were "
@@ -405,6 +421,7 @@ apr_status_t log_recover(log_t *log, int64_t recovery_point,
         log->snapshot_offset =
             files.snapshots.offsets[files.snapshots.count - 1];
     free_files(&files);
+    log->dirty_parent = 1;
     if (status != APR_SUCCESS || log->segment_count == 0)
         return status;
     if (clean && is_plausible_end(log_active(log), recovery_point))
@@ -413,6 +430,11 @@ apr_status_t log_recover(log_t *log, int64_t recovery_point,
         clean = 0;
         status = recover_segments(log, recovery_point);
     }
+    /* What a killed process left may be in the system's cache only, and what was
+     * removed here is not removed on the device. A log that was empty at a
+     * clean stop was not flushed. */
+    log->dirty_names = log->dirty_parent =
+        !clean || log_active(log)->size == 0;
     if (status == APR_SUCCESS)
         status = set_offsets(log, recovery_point, start_offset);
     if (status == APR_SUCCESS && !(log->flags & LOG_NO_CHECKPOINT))

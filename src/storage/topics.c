@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/logger.h"
+#include "storage/log_private.h"
 
 struct topic_t {
     volatile apr_uint32_t references; /* atomic */
@@ -371,6 +372,13 @@ static apr_status_t open_partition(topics_t *topics, topic_t *topic,
         return TAKHIN_EOFFLINE;
     status = log_open(&log, dir, name, (const uint8_t *)&topic->id,
                       &topic->config, 0);
+    if (status == TAKHIN_EINVALID) {
+        /* A crash came between a topic's deletion and its directory's. */
+        status = log_dir_set_aside(dir, name);
+        if (status == APR_SUCCESS)
+            status = log_open(&log, dir, name, (const uint8_t *)&topic->id,
+                              &topic->config, 0);
+    }
     if (status != APR_SUCCESS)
         return status;
     *partition = partition_create(topic, index, log, topics->options.replica);

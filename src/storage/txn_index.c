@@ -45,6 +45,21 @@ apr_status_t txn_index_append(const char *directory, int64_t base_offset,
     return status == APR_SUCCESS ? closed : status;
 }
 
+apr_status_t txn_index_sync(const char *directory, int64_t base_offset)
+{
+    char path[SEGMENT_PATH];
+    fs_file_t *file;
+    apr_status_t closed, status =
+        fs_open(&file, segment_path(path, directory, base_offset, ".txnindex"),
+                FS_WRITABLE);
+
+    if (status != APR_SUCCESS)
+        return APR_STATUS_IS_ENOENT(status) ? APR_SUCCESS : status;
+    status = fs_sync(file);
+    closed = fs_close(file);
+    return status == APR_SUCCESS ? closed : status;
+}
+
 apr_status_t txn_index_each(const char *directory, int64_t base_offset,
                             int (*each)(void *baton, const producer_txn_t *),
                             void *baton)
