@@ -42,6 +42,11 @@ static inline void station_log_config(const char *topic, log_config_t *config)
     config->file_delete_delay_ms = 3600000; /* they go at the stop */
     if (strcmp(topic, "kept") == 0)
         config->retention_bytes = 4000;
+    if (strcmp(topic, "compact") == 0) {
+        config->compact = 1;
+        config->delete = 0;
+        config->min_cleanable_dirty_ratio = 0.01;
+    }
 }
 
 static inline void station_created(void *baton, const metadata_image_t *image,
@@ -342,6 +347,13 @@ static inline int record_text(char *text, int topic, int partition,
     return length;
 }
 
+enum { KEYS = 5 };
+
+static inline uint8_t record_key(int64_t offset)
+{
+    return (uint8_t)((uint64_t)offset * 7919 / 3 % KEYS);
+}
+
 static inline int64_t record_time(int64_t offset)
 {
     static int64_t began;
@@ -378,9 +390,11 @@ static inline void batch_build(const batch_plan_t *plan,
     UNIT_OK(record_builder_begin(builder, &options));
     for (i = 0; i < plan->records; i++) {
         record_t record = {0};
+        uint8_t key = record_key(plan->offset + i);
 
         record.timestamp = record_time(plan->offset + i);
-        record.key_length = -1;
+        record.key = &key;
+        record.key_length = 1;
         record.value = (const uint8_t *)text;
         record.value_length = record_text(text, plan->topic, plan->partition,
                                           plan->offset + i);
@@ -418,6 +432,8 @@ typedef struct {
     const history_t *history;
     int64_t at;
     apr_pool_t *pool;
+    int compacted;             /* the log being read has holes */
+    int64_t newest[KEYS];      /* and of each key this offset, -1 none */
     char error[512];           /* "": none */
 } check_t;
 
@@ -445,6 +461,8 @@ static inline void check_batch(check_t *check, int topic, int index,
     while (record_iterator_next(&iterator, &record) == APR_SUCCESS) {
         int length = record_text(text, topic, index, record.offset);
 
+        if (check->compacted && record.offset > *next)
+            *next = record.offset;
         if (record.offset != *next)
             CHECK_FAIL(check, "%d/%d: offset %lld follows %lld", topic, index,
                        (long long)record.offset, (long long)*next - 1);
@@ -457,8 +475,12 @@ static inline void check_batch(check_t *check, int topic, int index,
             CHECK_FAIL(check, "%d/%d: offset %lld holds %.*s", topic, index,
                        (long long)record.offset, 12,
                        (const char *)record.value);
+        if (record.key_length == 1)
+            check->newest[*record.key % KEYS] = record.offset;
         ++*next;
     }
+    if (check->compacted)
+        *next = record_batch_next_offset(batch);
     if (*next != record_batch_next_offset(batch))
         CHECK_FAIL(check, "%d/%d: a batch ends at %lld instead of %lld", topic,
                    index, (long long)*next,
@@ -472,7 +494,11 @@ static inline void check_records(check_t *check, int topic, int index,
 {
     int64_t start = log_start_offset(log), end = log_end_offset(log);
     int64_t next = start;
+    log_config_t config;
 
+    log_config(log, &config);
+    check->compacted = config.compact;
+    memset(check->newest, -1, sizeof(check->newest));
     while (next < end) {
         apr_size_t length, at = 0;
         uint8_t *data;
@@ -491,7 +517,8 @@ static inline void check_records(check_t *check, int topic, int index,
                 CHECK_FAIL(check, "%d/%d: no batch at %lld", topic, index,
                            (long long)next);
             if (batch.base_offset < next ? next == start
-                                         : batch.base_offset <= gone)
+                                         : batch.base_offset <= gone ||
+                                               check->compacted)
                 next = batch.base_offset; /* the first may begin below */
             check_batch(check, topic, index, &batch, data + at, sent, &next);
             if (check->error[0])
@@ -502,6 +529,20 @@ static inline void check_records(check_t *check, int topic, int index,
     if (next != end)
         CHECK_FAIL(check, "%d/%d: records end at %lld, the log at %lld", topic,
                    index, (long long)next, (long long)end);
+}
+
+/* Of each key the newest record that was acknowledged, or a newer one. */
+static inline void check_newest(check_t *check, int topic, int index,
+                                int64_t acked)
+{
+    int64_t offset;
+
+    for (offset = 0; check->compacted && offset < acked; offset++)
+        if (check->newest[record_key(offset)] < offset)
+            CHECK_FAIL(check, "%d/%d: key %d was acknowledged at %lld, found "
+                       "at %lld", topic, index, record_key(offset),
+                       (long long)offset,
+                       (long long)check->newest[record_key(offset)]);
 }
 
 static inline void check_aborts(check_t *check, int topic, int index,
@@ -607,6 +648,8 @@ static inline void check_log(check_t *check, int topic, int index,
                    (long long)gone);
     check_records(check, topic, index, log, sent, gone);
     if (!check->error[0])
+        check_newest(check, topic, index, acked);
+    if (!check->error[0])
         check_aborts(check, topic, index, history, log);
     if (!check->error[0])
         check_producer(check, topic, index, history, partition);
@@ -700,7 +743,7 @@ static inline void check_again(check_t *check, const char *path)
 static inline const char *station_check(const history_t *history, int64_t at,
                                         const char *path, int again)
 {
-    check_t check = {history, at, NULL, ""};
+    check_t check = {.history = history, .at = at};
     station_t station;
     apr_status_t status;
     const char *error;

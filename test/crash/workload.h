@@ -9,6 +9,7 @@
 #define TAKHIN_TEST_CRASH_WORKLOAD_H
 
 #include "station.h"
+#include "storage/cleaner.h"
 
 typedef struct {
     disk_t disk;
@@ -287,6 +288,28 @@ static inline void step_delete_records(run_t *run, const char *name, int index,
     partition_release(partition);
 }
 
+/* Compacts what needs it most. */
+static inline void step_compact(run_t *run)
+{
+    cleaner_options_t options;
+    cleaner_t *cleaner;
+    apr_status_t status;
+    int found;
+
+    if (!run->up)
+        return;
+    cleaner_options_init(&options);
+    options.dedupe_bytes = 1 << 20;
+    status = cleaner_create(&cleaner, &options, &run->station.dir, 1,
+                            run->station.pool);
+    if (status == APR_SUCCESS) {
+        status = cleaner_run_once(cleaner, &found);
+        cleaner_stop(cleaner);
+    }
+    if (status != APR_EAGAIN)
+        step_ended(run, status);
+}
+
 static inline void step_checkpoint(run_t *run)
 {
     if (run->up)
@@ -329,9 +352,15 @@ static inline void run_life(run_t *run)
     step_snapshot(run);
     step_grow(run, "plain", 3);
     step_produce(run, "plain", 3, 8);
+    step_create(run, "compact", 1);
+    step_produce(run, "compact", 1, 16);
+    step_flush(run, "compact", 0);
+    step_compact(run);
     step_stop(run, 0);
     step_start(run);
     step_produce(run, "plain", 3, 10);
+    step_produce(run, "compact", 1, 8);
+    step_compact(run);
     step_checkpoint(run);
     step_delete(run, "kept");
     step_create(run, "kept", 1);
