@@ -46,10 +46,8 @@ static int place_of(const log_t *log, segment_t *const *old, int count)
 /* From here on the new one counts. */
 static apr_status_t commit(log_t *log, int64_t base)
 {
-    apr_status_t status = fs_sync_dir(log->path);
+    apr_status_t status = segment_rename(log->path, base, ".cleaned", ".swap");
 
-    if (status == APR_SUCCESS)
-        status = segment_rename(log->path, base, ".cleaned", ".swap");
     if (status == APR_SUCCESS)
         status = fs_sync_dir(log->path);
     return status;
@@ -137,8 +135,11 @@ static apr_status_t swap(log_t *log, segment_t *const *old, int count,
 apr_status_t log_replace_segments(log_t *log, segment_t *const *old, int count,
                                   segment_t *replacement, unsigned truncations)
 {
-    apr_status_t status;
+    apr_status_t status = fs_sync_dir(log->path);
 
+    /* That the ".cleaned" names are there is what tells half a swap. */
+    if (status != APR_SUCCESS)
+        return status;
     lock_enter(log->append_lock);
     status = log_usable(log);
     if (status == TAKHIN_EDELETED || log->truncations != truncations)

@@ -15,6 +15,7 @@ import tap  # noqa: E402
 KEYS = 40
 ROUNDS = 60
 VALUE = 1500
+LOADING = 14                    # the coordinator is not ready yet
 COMPLAINTS = re.compile(
     r"mismatch|invalid|corrupt|not found|exception|error|isvalid: false|"
     r"out of order", re.I)
@@ -136,11 +137,13 @@ def what_is_left_survives_a_kill(node):
 @tap.test
 def dump_log_has_no_complaint(node):
     broker.need_kafka()
+    node.stop()                 # a running Kafka preallocates its indexes
     for codec in ("none", "zstd"):
         out = dump_log(node, "compacted-" + codec)
         bad = [line for line in out.splitlines() if COMPLAINTS.search(line)]
         tap.true(not bad, "dump-log says " + "\n".join(bad[:10]))
         tap.true("passed sanity check" in out, "no index was checked")
+    node.start()
 
 
 @tap.test
@@ -164,7 +167,9 @@ def commit(peer, offset):
                                 "committed_leader_epoch": -1,
                                 "committed_metadata": "m" * 1000}]}])
     error = answer["topics"][0]["partitions"][0]["error_code"]
-    tap.equal(error, 0, "OffsetCommit")
+    if error != LOADING:
+        tap.equal(error, 0, "OffsetCommit")
+    return error == 0
 
 
 def fetch_offset(node):
@@ -187,8 +192,7 @@ def committed_offsets_are_compacted_and_the_last_is_found_again(node):
     count = 0
     with node.connect() as peer:
         while count < 2500:
-            count += 1
-            commit(peer, count)
+            count += commit(peer, count + 1)
     topic = "__consumer_offsets"
     # Half of it is dirty, which is when Kafka's default begins.
     broker.wait_for(lambda: 0 < cleaned(node, topic), topic + " is compacted")

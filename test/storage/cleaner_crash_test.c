@@ -3,8 +3,6 @@
  * Compaction that ends at every file operation in turn: what is found
  * afterwards is the log as it was, or as it was to become.
  */
-#include <apr_env.h>
-
 #include "cleaner_util.h"
 
 /* ---- a machine that stops ------------------------------------------------ */
@@ -36,17 +34,6 @@ static void run_until(int64_t stop)
     machine.count = 0;
     machine.stop = stop;
     fs_hooks = &hooks;
-}
-
-/* There are thousands of flushes, which prove nothing here: a file system in
- * memory will do where there is one. */
-static const char *crash_dir(void)
-{
-    fs_stat_t stat;
-
-    if (fs_stat("/dev/shm", &stat) == APR_SUCCESS)
-        (void)apr_env_set("TMPDIR", "/dev/shm", unit_pool());
-    return unit_tmpdir();
 }
 
 /* ---- the log ------------------------------------------------------------- */
@@ -165,7 +152,7 @@ static const char *reopened(const char *path)
 
 static void expected(const char **before, const char **after, int64_t *count)
 {
-    const char *path = crash_dir();
+    const char *path = memory_dir();
     bench_t bench;
     int segments;
 
@@ -203,7 +190,7 @@ static void a_crash_anywhere_leaves_the_old_or_the_new_segments(void)
     expected(&before, &after, &count);
     CU_ASSERT(count > 40);
     for (stop = 0; stop <= count; stop++) {
-        const char *path = crash_dir(), *found;
+        const char *path = memory_dir(), *found;
 
         compact_until(path, stop);
         found = reopened(path);
@@ -275,7 +262,7 @@ static void a_crash_while_a_swap_is_finished_changes_nothing(void)
         int done = 0;
 
         for (again = 0; !done && again < 200; again++) {
-            const char *path = crash_dir(), *found;
+            const char *path = memory_dir(), *found;
 
             compact_until(path, stop);
             if (again == 0 && !left_a_swap(path)) {
@@ -308,7 +295,7 @@ static void write_file(const char *directory, const char *name)
 
 static void files_that_were_to_go_are_gone(void)
 {
-    const char *path = crash_dir(), *log_path, *before;
+    const char *path = memory_dir(), *log_path, *before;
     bench_t bench;
 
     open_crash_bench(&bench, path);
@@ -335,7 +322,7 @@ static apr_status_t full(void *baton, fs_call_t *call)
 static void a_full_disk_puts_compaction_off(void)
 {
     static const fs_hooks_t full_hooks = {NULL, full, NULL};
-    const char *path = crash_dir(), *before;
+    const char *path = memory_dir(), *before;
     cleaner_stats_t stats;
     bench_t bench;
     int found;

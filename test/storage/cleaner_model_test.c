@@ -331,7 +331,7 @@ static void run_model(uint64_t seed)
 
     memset(&model, 0, sizeof(model));
     model.random = seed * 0x9e3779b97f4a7c15u + 1;
-    model.path = unit_tmpdir();
+    model.path = memory_dir();
     model.records = calloc(MOST, sizeof(*model.records));
     for (i = 0; i < MOST; i++)
         model.records[i].key = model.records[i].producer = -1;

@@ -3,10 +3,23 @@
 #ifndef TAKHIN_TEST_CLEANER_UTIL_H
 #define TAKHIN_TEST_CLEANER_UTIL_H
 
+#include <apr_env.h>
+
 #include "base/clock.h"
 #include "storage/cleaner.h"
 #include "storage/log_private.h"
 #include "storage_util.h"
+
+/* A directory for tests with thousands of flushes, which prove nothing there:
+ * on a file system in memory where there is one. */
+static inline const char *memory_dir(void)
+{
+    fs_stat_t stat;
+
+    if (fs_stat("/dev/shm", &stat) == APR_SUCCESS)
+        (void)apr_env_set("TMPDIR", "/dev/shm", unit_pool());
+    return unit_tmpdir();
+}
 
 typedef struct {
     const char *key;   /* NULL: none */
