@@ -287,6 +287,9 @@ static void open_model(model_t *model)
     config.min_cleanable_dirty_ratio = 0.2;
     config.producer_id_expiration_ms = INT64_MAX / 4;
     open_bench(&model->bench, model->path, &config);
+    /* As log_dir_start does: the next stop may be none. */
+    (void)fs_remove(apr_pstrcat(unit_pool(), model->path,
+                                "/.kafka_cleanshutdown", NULL));
 }
 
 static void reopen(model_t *model)
