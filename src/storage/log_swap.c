@@ -116,6 +116,7 @@ static apr_status_t swap(log_t *log, segment_t *const *old, int count,
     int64_t base = replacement->base_offset;
     int at = place_of(log, old, count);
     apr_status_t status;
+    char what[300];
 
     if (at < 0)
         return APR_EAGAIN;
@@ -124,7 +125,8 @@ static apr_status_t swap(log_t *log, segment_t *const *old, int count,
         status = give_names(log, old, count, base);
     if (status != APR_SUCCESS) {
         /* Half a swap is finished or undone by the next start, not here. */
-        log_dir_fail(log->dir, status, log->path);
+        snprintf(what, sizeof(what), "replacing segments of %s", log->name);
+        log_dir_fail(log->dir, status, what);
         return status;
     }
     take_place(log, at, count, replacement);
