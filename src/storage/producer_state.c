@@ -29,6 +29,7 @@ typedef struct {
     int64_t since_ms;
     int32_t lowest_sequence; /* what may be appended first */
     int16_t epoch;
+    unsigned epoch_bumps : 1;
 } verification_t;
 
 struct producer_state_t {
@@ -336,8 +337,7 @@ apr_status_t producer_state_verify(producer_state_t *state, int64_t producer_id,
         entry = add_verification(state, producer_id);
     if (entry == NULL)
         return APR_ENOMEM;
-    if (epoch_bumps)
-        sequence = 0;
+    entry->epoch_bumps = epoch_bumps ? 1 : 0;
     if (epoch > entry->epoch || sequence < entry->lowest_sequence)
         entry->lowest_sequence = sequence;
     if (epoch > entry->epoch)
@@ -360,12 +360,19 @@ apr_status_t producer_state_check_guard(const producer_state_t *state,
                                                   : TAKHIN_ETRANSACTION;
 }
 
-/* Whether batches that were asked for before BATCH did not come. */
+/* Whether batches before BATCH did not come: others were asked for first, or a
+ * transaction with an epoch of its own begins in its midst. */
 static int is_ahead(const producer_state_t *state, const record_batch_t *batch)
 {
     const verification_t *entry = find_verification(state, batch->producer_id);
+    const producer_t *producer = find(state, batch->producer_id);
 
-    return entry != NULL && batch->base_sequence > entry->lowest_sequence;
+    if (entry == NULL)
+        return 0;
+    if (entry->epoch_bumps && batch->base_sequence != 0 &&
+        (producer == NULL || producer->batch_count == 0))
+        return 1;
+    return batch->base_sequence > entry->lowest_sequence;
 }
 
 /* ---- check and apply ---------------------------------------------------- */
