@@ -13,7 +13,7 @@ typedef offset_fetch_response_offset_fetch_response_topics_t found_t;
 
 enum { GROUP_ERROR_FROM = 2, GROUPS_FROM = 8, IDS_FROM = 10 };
 
-/* ---- names and ids ------------------------------------------------------------ */
+/* ---- names and ids ------------------------------------------------------- */
 
 /* Asks the coordinator by name; topics without one are left to be refused. */
 static void name_topics(request_t *request, const metadata_image_t *image,
@@ -127,7 +127,7 @@ static void fetch(request_t *request, const asked_t *asked, answer_t *answer)
         answer->topics_count = 0;
 }
 
-/* ---- the older response ---------------------------------------------------------- */
+/* ---- the older response -------------------------------------------------- */
 
 static void fill_partitions(
     request_t *request, const found_t *from,

@@ -123,8 +123,8 @@ static void keep_before(plan_t *plan, int32_t m, int32_t quota)
         int32_t topic = find_topic(plan->input, &item->topic);
         int32_t at;
 
-        if (topic < 0 || item->partition >= plan->input->topics[topic].partitions ||
-            !subscribes(member, topic))
+        if (topic < 0 || !subscribes(member, topic) ||
+            item->partition >= plan->input->topics[topic].partitions)
             continue;
         at = plan->first[topic] + item->partition;
         if (plan->owners[at] == NOBODY)
@@ -132,7 +132,7 @@ static void keep_before(plan_t *plan, int32_t m, int32_t quota)
     }
 }
 
-/* ---- all subscribe to the same ---------------------------------------------------- */
+/* ---- all subscribe to the same ------------------------------------------- */
 
 static void assign_quotas(plan_t *plan)
 {
@@ -161,7 +161,7 @@ static void assign_quotas(plan_t *plan)
     }
 }
 
-/* ---- subscriptions differ ------------------------------------------------------------ */
+/* ---- subscriptions differ ------------------------------------------------ */
 
 static int32_t least_loaded(const plan_t *plan, int32_t topic)
 {

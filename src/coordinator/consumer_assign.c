@@ -12,7 +12,7 @@
 #include "coordinator/memory.h"
 #include "coordinator/topic_regex.h"
 
-/* ---- regular expressions -------------------------------------------------------- */
+/* ---- regular expressions ------------------------------------------------- */
 
 typedef struct {
     topic_regex_t *regex;
@@ -133,7 +133,7 @@ static int refresh_regexes(group_t *group, const metadata_image_t *image)
     return news;
 }
 
-/* ---- what the group reads ---------------------------------------------------------- */
+/* ---- what the group reads ------------------------------------------------ */
 
 static const consumer_regex_t *regex_of(const consumer_member_t *member)
 {
@@ -201,7 +201,7 @@ static void list_subscribed(consumer_t *consumer)
     }
 }
 
-/* ---- the target ---------------------------------------------------------------------- */
+/* ---- the target ---------------------------------------------------------- */
 
 typedef struct {
     assignor_topic_t topic;
@@ -348,8 +348,9 @@ static void assign(group_t *group, const metadata_image_t *image)
 
     TAKHIN_ASSERT(!apr_pool_create(&pool, NULL));
     list_topics(consumer, image, &input, &indexes, pool);
-    input.members = apr_pcalloc(pool, ((apr_size_t)consumer->members.count + 1) *
-                                          sizeof *input.members);
+    input.members =
+        apr_pcalloc(pool, ((apr_size_t)consumer->members.count + 1) *
+                              sizeof *input.members);
     for (map_entry_t *entry = consumer->members.first; entry;
          entry = entry->next)
         describe_member(entry->value, &indexes,
@@ -391,7 +392,7 @@ void consumer_refresh(group_t *group, int changed)
     image_release(image);
 }
 
-/* ---- reconciliation ---------------------------------------------------------------------- */
+/* ---- reconciliation ------------------------------------------------------ */
 
 /* Whether the client may still read what it must give up. */
 static int owns_any(const partition_set_t *owned, const partition_set_t *set)
@@ -508,7 +509,7 @@ int consumer_waits_for_release(const consumer_member_t *member)
     return 0;
 }
 
-/* ---- leaving -------------------------------------------------------------------------------- */
+/* ---- leaving ------------------------------------------------------------- */
 
 void consumer_remove_member(group_t *group, consumer_member_t *member)
 {

@@ -21,7 +21,7 @@ enum {
     PROTOCOL_VERSIONS = 3          /* the newest of the embedded protocol */
 };
 
-/* ---- the protocol inside the classic one ------------------------------------------ */
+/* ---- the protocol inside the classic one --------------------------------- */
 
 /* The version that BYTES begin with, as far as we know it; -1: malformed. */
 static int16_t embedded_version(wire_bytes_t bytes)
@@ -99,7 +99,7 @@ static int16_t version_of(const consumer_member_t *member)
                : 0;
 }
 
-/* ---- upgrade ------------------------------------------------------------------------- */
+/* ---- upgrade ------------------------------------------------------------- */
 
 static void read_assignment(wire_bytes_t bytes, partition_set_t *set,
                             int32_t epoch, const metadata_image_t *image,
@@ -245,7 +245,7 @@ int consumer_upgrade(group_t *group)
     return can;
 }
 
-/* ---- downgrade ------------------------------------------------------------------------ */
+/* ---- downgrade ----------------------------------------------------------- */
 
 static void downgrade_member(group_t *group, const consumer_member_t *from,
                              const metadata_image_t *image, apr_pool_t *pool)
@@ -330,7 +330,7 @@ void consumer_become_classic(group_t *group)
     classic_init(group);
 }
 
-/* ---- JoinGroup ---------------------------------------------------------------------------- */
+/* ---- JoinGroup ----------------------------------------------------------- */
 
 static int supports(const group_t *group, const join_group_request_t *request)
 {
@@ -567,7 +567,7 @@ void consumer_join_classic(group_t *group, group_call_t *call)
         admit(group, call, member, &subscription);
 }
 
-/* ---- SyncGroup, Heartbeat, LeaveGroup -------------------------------------------------------- */
+/* ---- SyncGroup, Heartbeat, LeaveGroup ------------------------------------ */
 
 static int16_t find_classic(const group_t *group, wire_string_t id,
                             wire_string_t instance_id,
@@ -667,7 +667,8 @@ static int16_t leave_one(group_t *group,
     consumer_member_t *member;
     int16_t error;
 
-    if (answer->member_id.length <= 0 && answer->group_instance_id.length >= 0) {
+    if (answer->member_id.length <= 0 &&
+        answer->group_instance_id.length >= 0) {
         member = consumer_static_member(group, answer->group_instance_id);
         error = member && member->is_classic ? KAFKA_NONE
                                              : KAFKA_UNKNOWN_MEMBER_ID;

@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "coordinator/memory.h"
 
-/* ---- life -------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------- */
 
 consumer_t *consumer_make(group_t *group)
 {
@@ -95,7 +95,7 @@ void consumer_abandon(group_t *group, int16_t error)
     (void)error;
 }
 
-/* ---- members ------------------------------------------------------------------- */
+/* ---- members ------------------------------------------------------------- */
 
 consumer_member_t *consumer_member(const group_t *group, wire_string_t id)
 {
@@ -206,7 +206,7 @@ uint32_t consumer_classic_count(const group_t *group)
     return count;
 }
 
-/* ---- who holds what --------------------------------------------------------------- */
+/* ---- who holds what ------------------------------------------------------ */
 
 enum { OWNER_KEY_SIZE = sizeof(wire_uuid_t) + sizeof(int32_t) };
 
@@ -264,7 +264,7 @@ int consumer_is_held(const consumer_member_t *member,
     return owner && owner != member;
 }
 
-/* ---- what others ask ------------------------------------------------------------------ */
+/* ---- what others ask ----------------------------------------------------- */
 
 int consumer_is_empty(const group_t *group)
 {
@@ -319,6 +319,18 @@ int16_t consumer_commit_error(const group_t *group, wire_string_t member_id,
         version < EPOCHS_FROM)
         return KAFKA_UNSUPPORTED_VERSION;
     return epoch_error(member, epoch);
+}
+
+int consumer_may_commit_late(const group_t *group, wire_string_t member_id,
+                             int32_t epoch, const wire_uuid_t *topic,
+                             int32_t partition)
+{
+    const consumer_member_t *member = consumer_member(group, member_id);
+    const set_item_t *item =
+        member ? set_find(&member->assigned, topic, partition) : NULL;
+
+    return item && !member->is_classic && epoch <= member->epoch &&
+           epoch >= item->epoch;
 }
 
 int16_t consumer_fetch_error(const group_t *group, wire_string_t member_id,

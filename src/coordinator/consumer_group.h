@@ -78,7 +78,7 @@ struct consumer_t {
     map_t subscribed;           /* topic -> 1, of all members */
 };
 
-/* ---- consumer_group.c ---------------------------------------------------------- */
+/* ---- consumer_group.c ---------------------------------------------------- */
 
 /* The consumer group of that id, or NULL; a new one where there is none. */
 consumer_t *consumer_make(group_t *group);
@@ -106,7 +106,7 @@ void consumer_clear_protocols(consumer_member_t *member);
 void consumer_regex_free(consumer_regex_t *regex);
 uint32_t consumer_classic_count(const group_t *group);
 
-/* ---- consumer_records.c ---------------------------------------------------------- */
+/* ---- consumer_records.c -------------------------------------------------- */
 
 void consumer_put_member(const consumer_member_t *member);
 void consumer_put_epoch(const group_t *group);
@@ -118,7 +118,7 @@ void consumer_put_regex(const group_t *group, wire_string_t expression,
 /* Tombstones of what the records above said. */
 void consumer_put_member_gone(const group_t *group, wire_string_t id);
 
-/* ---- consumer_assign.c ------------------------------------------------------------ */
+/* ---- consumer_assign.c --------------------------------------------------- */
 
 /* Looks at subscriptions and metadata, bumps the epoch where something
  * changed (or CHANGED says so), and computes the target of a new epoch. */
@@ -136,7 +136,7 @@ void consumer_session_passed(deadline_t *deadline);
 void consumer_revocation_passed(deadline_t *deadline);
 void consumer_phase_passed(deadline_t *deadline);
 
-/* ---- consumer_classic.c: between the protocols ------------------------------------- */
+/* ---- consumer_classic.c: between the protocols --------------------------- */
 
 /* Makes a consumer group of a classic one that has members (an upgrade).
  * Whether it could. */

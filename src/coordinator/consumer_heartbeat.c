@@ -42,7 +42,7 @@ static const void *refusal(group_call_t *call, int16_t error)
     return new_response(call, error, NULL);
 }
 
-/* ---- the request by itself ------------------------------------------------------- */
+/* ---- the request by itself ----------------------------------------------- */
 
 static int is_empty(wire_string_t text)
 {
@@ -128,7 +128,7 @@ static int16_t request_error(const group_config_t *config, beat_t *beat)
     return KAFKA_NONE;
 }
 
-/* ---- who it is --------------------------------------------------------------------- */
+/* ---- who it is ----------------------------------------------------------- */
 
 static int16_t missing_group(beat_t *beat, const char *what)
 {
@@ -305,7 +305,7 @@ static int16_t find_member(beat_t *beat)
                                                   : find_dynamic(beat, id);
 }
 
-/* ---- what it wants ------------------------------------------------------------------- */
+/* ---- what it wants ------------------------------------------------------- */
 
 /* Sets *KEPT where TOLD says something else; whether it did. */
 static int update_text(wire_string_t *kept, wire_string_t told)
@@ -348,7 +348,7 @@ static int update_member(beat_t *beat)
     return subscription;
 }
 
-/* ---- the answer ------------------------------------------------------------------------ */
+/* ---- the answer ---------------------------------------------------------- */
 
 static consumer_group_heartbeat_response_assignment_t *
 tell_assignment(const beat_t *beat)
@@ -400,7 +400,7 @@ static void answer(beat_t *beat, int with_assignment)
     shard_answer(beat->shard, beat->call, response);
 }
 
-/* ---- leaving ----------------------------------------------------------------------------- */
+/* ---- leaving ------------------------------------------------------------- */
 
 static void leave_for_a_while(consumer_member_t *member)
 {
@@ -454,7 +454,7 @@ static int16_t leave(beat_t *beat)
     return KAFKA_NONE;
 }
 
-/* ---- the heartbeat ------------------------------------------------------------------------- */
+/* ---- the heartbeat ------------------------------------------------------- */
 
 static int16_t stay(beat_t *beat)
 {

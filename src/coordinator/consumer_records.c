@@ -30,7 +30,7 @@ enum {
 typedef consumer_group_current_member_assignment_value_topic_partitions_t
     current_t;
 
-/* ---- putting ------------------------------------------------------------------- */
+/* ---- putting ------------------------------------------------------------- */
 
 void consumer_put_member(const consumer_member_t *member)
 {
@@ -211,7 +211,7 @@ void consumer_put_tombstones(group_t *group)
     shard_put(group->shard, KEY_GROUP, &key, NULL, 0);
 }
 
-/* ---- replaying ------------------------------------------------------------------- */
+/* ---- replaying ----------------------------------------------------------- */
 
 /* The consumer group of ID, made one where EXISTS; NULL: there is none. */
 static group_t *replayed_group(group_shard_t *shard, wire_string_t id,

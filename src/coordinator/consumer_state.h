@@ -23,6 +23,11 @@ void consumer_replay(group_shard_t *shard, int16_t key_type, const void *key,
 int16_t consumer_commit_error(const group_t *group, wire_string_t member_id,
                               wire_string_t instance_id, int32_t epoch,
                               int transactional, int16_t version);
+/* Whether what that member committed at an older epoch still counts for a
+ * partition: it has had it ever since (KIP-1251). */
+int consumer_may_commit_late(const group_t *group, wire_string_t member_id,
+                             int32_t epoch, const wire_uuid_t *topic,
+                             int32_t partition);
 int16_t consumer_fetch_error(const group_t *group, wire_string_t member_id,
                              int32_t epoch);
 

@@ -23,7 +23,7 @@ static wire_bytes_t keep_bytes(wire_bytes_t bytes, apr_pool_t *pool)
     return bytes;
 }
 
-/* ---- ListGroups ----------------------------------------------------------------------- */
+/* ---- ListGroups ---------------------------------------------------------- */
 
 static int is_word(wire_string_t text, const char *word)
 {
@@ -114,12 +114,13 @@ void group_list(group_coordinator_t *coordinator,
     }
 }
 
-/* ---- DescribeGroups -------------------------------------------------------------------- */
+/* ---- DescribeGroups ------------------------------------------------------ */
+
+typedef describe_groups_response_described_group_member_t described_member_t;
 
 static void describe_member(const group_t *group,
                             const classic_member_t *member,
-                            describe_groups_response_described_group_member_t *out,
-                            apr_pool_t *pool)
+                            described_member_t *out, apr_pool_t *pool)
 {
     int stable = group->classic.state == CLASSIC_STABLE;
 
@@ -186,7 +187,7 @@ void group_describe(group_coordinator_t *coordinator, wire_string_t id,
     shard_leave(shard);
 }
 
-/* ---- DeleteGroups ------------------------------------------------------------------------ */
+/* ---- DeleteGroups -------------------------------------------------------- */
 
 static const void *delete_refusal(group_call_t *call, int16_t error)
 {

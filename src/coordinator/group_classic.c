@@ -32,7 +32,7 @@ int classic_uses_consumer_protocol(const group_t *group)
     return wire_string_equal_text(group->classic.protocol_type, "consumer");
 }
 
-/* ---- members ------------------------------------------------------------------ */
+/* ---- members ------------------------------------------------------------- */
 
 classic_member_t *classic_member(const group_t *group, wire_string_t id)
 {
@@ -215,7 +215,7 @@ void classic_rename(group_t *group, classic_member_t *member,
     map_put(&classic->members, member->id, member);
 }
 
-/* ---- what they agree on --------------------------------------------------------- */
+/* ---- what they agree on -------------------------------------------------- */
 
 int classic_supports(
     const group_t *group, wire_string_t protocol_type,
@@ -369,7 +369,7 @@ void classic_next_generation(group_t *group)
         ((classic_member_t *)entry->value)->must_sync = 0;
 }
 
-/* ---- life, records ---------------------------------------------------------------- */
+/* ---- life, records ------------------------------------------------------- */
 
 void classic_init(group_t *group)
 {

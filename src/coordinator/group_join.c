@@ -3,8 +3,8 @@
  * JoinGroup: members come, and a rebalance begins. In its first phase every
  * member's JoinGroup is parked; it ends when all have joined or the rebalance
  * timeout has passed, and all are answered with the new generation. An empty
- * group waits a little for more members first (group.initial.rebalance.delay.ms,
- * KIP-134).
+ * group waits a little for more members first (KIP-134:
+ * group.initial.rebalance.delay.ms).
  */
 #include <apr_strings.h>
 
@@ -22,7 +22,7 @@ enum {
     NEW_MEMBER_TIMEOUT_MS = 5 * 60 * 1000 /* while its first join is parked */
 };
 
-/* ---- answers --------------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------- */
 
 static join_group_response_t *new_response(const group_call_t *call,
                                            wire_string_t member_id)
@@ -110,7 +110,7 @@ static join_group_response_t *generation_for(const group_t *group,
     return response;
 }
 
-/* ---- the join phase ----------------------------------------------------------------- */
+/* ---- the join phase ------------------------------------------------------ */
 
 void classic_touch(classic_member_t *member)
 {
@@ -282,7 +282,7 @@ void classic_rebalance_or_complete(group_t *group, const char *reason)
         classic_prepare_rebalance(group, reason);
 }
 
-/* ---- who joins ------------------------------------------------------------------------ */
+/* ---- who joins ----------------------------------------------------------- */
 
 static int32_t rebalance_timeout(const group_call_t *call,
                                  const join_group_request_t *request)

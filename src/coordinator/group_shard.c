@@ -9,7 +9,7 @@
 #include "coordinator/text.h"
 #include "protocol/api.h"
 
-/* ---- queues of calls ------------------------------------------------------ */
+/* ---- queues of calls ----------------------------------------------------- */
 
 static void queue_init(call_queue_t *queue)
 {
@@ -69,7 +69,7 @@ void shard_refuse(group_shard_t *shard, group_call_t *call, int16_t error)
     shard_answer(shard, call, call->refusal(call, error));
 }
 
-/* ---- waking ---------------------------------------------------------------- */
+/* ---- waking -------------------------------------------------------------- */
 
 static void wake(group_shard_t *shard)
 {
@@ -116,7 +116,7 @@ void shard_clear_deadline(group_shard_t *shard, deadline_t *deadline)
     deadlines_clear(&shard->deadlines, deadline);
 }
 
-/* ---- loading --------------------------------------------------------------- */
+/* ---- loading ------------------------------------------------------------- */
 
 /* Drops all state: who waits is told ERROR, in the answers of the operation
  * at hand. */
@@ -172,6 +172,7 @@ static int16_t load(group_shard_t *shard)
     apr_status_t status = replay(shard);
     shard_state_t state = shard->state;
 
+    shard->alarm_at = -1; /* it may have rung meanwhile */
     if (!status && state == SHARD_LOADING) {
         shard->state = SHARD_ACTIVE;
         group_replayed(shard);
@@ -190,7 +191,7 @@ static int16_t load(group_shard_t *shard)
     return KAFKA_COORDINATOR_NOT_AVAILABLE;
 }
 
-/* ---- entering and leaving --------------------------------------------------- */
+/* ---- entering and leaving ------------------------------------------------ */
 
 int16_t shard_enter_index(group_coordinator_t *coordinator, int32_t index,
                           group_shard_t **out)
@@ -333,7 +334,7 @@ static void run_shard(coordinator_task_t *task)
     shard_leave(shard);
 }
 
-/* ---- records ---------------------------------------------------------------- */
+/* ---- records ------------------------------------------------------------- */
 
 static void begin_records(group_shard_t *shard,
                           const shard_producer_t *producer)
@@ -392,7 +393,7 @@ void shard_put(group_shard_t *shard, int16_t key_type, const void *key,
     shard_put_in_transaction(shard, NULL, key_type, key, value, version);
 }
 
-/* ---- life ------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------- */
 
 void group_config_init(group_config_t *config)
 {
@@ -512,7 +513,7 @@ void group_coordinator_destroy(group_coordinator_t *coordinator)
     group_free_deleted_topics(coordinator);
 }
 
-/* ---- where a group is -------------------------------------------------------- */
+/* ---- where a group is ---------------------------------------------------- */
 
 int32_t group_shard_index(const group_coordinator_t *coordinator,
                           wire_string_t group)

@@ -13,7 +13,7 @@
 
 typedef enum { GROUP_CLASSIC, GROUP_CONSUMER } group_type_t;
 
-/* ---- the classic protocol --------------------------------------------------- */
+/* ---- the classic protocol ------------------------------------------------ */
 
 /*
  * Empty -> PreparingRebalance -> CompletingRebalance -> Stable, back to
@@ -57,7 +57,7 @@ typedef struct {
     wire_string_t protocol;         /* chosen; null: none */
     wire_string_t leader;           /* member id; null: none */
     map_t members;                  /* id -> classic_member_t */
-    map_t pending;                  /* the same, of those that only have an id */
+    map_t pending;                  /* the same, of who only has an id */
     map_t statics;                  /* instance id -> classic_member_t */
     map_t supported;                /* protocol -> members that have it */
     uint32_t joining;               /* members whose JoinGroup is parked */
@@ -102,7 +102,7 @@ void group_put_tombstones(group_t *group);
 /* After the shard was replayed: deadlines start to run. */
 void group_replayed(group_shard_t *shard);
 
-/* ---- classic: group_classic.c -------------------------------------------------- */
+/* ---- classic: group_classic.c -------------------------------------------- */
 
 const char *classic_state_name(classic_state_t state);
 void classic_set_state(group_t *group, classic_state_t state);
@@ -155,7 +155,7 @@ void classic_put(group_t *group);
 void classic_replay(group_shard_t *shard, wire_string_t id,
                     const group_metadata_value_t *value);
 
-/* ---- classic: group_join.c, group_sync.c ---------------------------------------- */
+/* ---- classic: group_join.c, group_sync.c --------------------------------- */
 
 /* The member is heard of: its session starts anew. */
 void classic_touch(classic_member_t *member);
@@ -170,7 +170,7 @@ void classic_complete_if_all_joined(group_t *group);
 /* Answers all parked SyncGroups: their assignment, or ERROR. */
 void classic_answer_syncs(group_t *group, int16_t error);
 
-/* ---- offsets: offsets_commit.c, offsets_expiry.c ---------------------------------- */
+/* ---- offsets: offsets_commit.c, offsets_expiry.c ------------------------- */
 
 /* An open transaction's offsets, by producer id in the shard's map. */
 typedef struct {

@@ -13,7 +13,7 @@
 #include "protocol/heartbeat_response.h"
 #include "protocol/sync_group_response.h"
 
-/* ---- SyncGroup --------------------------------------------------------------------- */
+/* ---- SyncGroup ----------------------------------------------------------- */
 
 static sync_group_response_t *new_response(const group_call_t *call,
                                            int16_t error)
@@ -174,7 +174,7 @@ void group_sync(group_coordinator_t *coordinator, group_call_t *call,
     shard_leave(shard);
 }
 
-/* ---- Heartbeat ---------------------------------------------------------------------- */
+/* ---- Heartbeat ----------------------------------------------------------- */
 
 static const void *heartbeat_refusal(group_call_t *call, int16_t error)
 {
@@ -231,7 +231,7 @@ void group_heartbeat(group_coordinator_t *coordinator, group_call_t *call,
     shard_leave(shard);
 }
 
-/* ---- deadlines ------------------------------------------------------------------------ */
+/* ---- deadlines ----------------------------------------------------------- */
 
 static void remove_lost(group_t *group, classic_member_t *member)
 {

@@ -85,7 +85,8 @@ typedef struct {
 /*
  * Creates the coordinator for a topic of SHARDS partitions (as it is, or as it
  * will be created). JOURNAL, WORKERS and METADATA are copied. TIMER may be
- * NULL (tests: the deadlines then pass in group_coordinator_tick). POOL lives as long as the coordinator.
+ * NULL (tests: the deadlines then pass in group_coordinator_tick). POOL lives
+ * as long as the coordinator.
  */
 apr_status_t group_coordinator_create(group_coordinator_t **coordinator,
                                       const group_config_t *config,

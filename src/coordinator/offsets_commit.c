@@ -23,7 +23,7 @@ enum {
     GROUP_NOT_FOUND_FROM = 9       /* OffsetCommit (KIP-848) */
 };
 
-/* ---- state ---------------------------------------------------------------------- */
+/* ---- state --------------------------------------------------------------- */
 
 static wire_string_t producer_key(const int64_t *producer_id)
 {
@@ -189,7 +189,7 @@ void offsets_end_transaction(group_coordinator_t *coordinator, int32_t index,
     shard_leave(shard);
 }
 
-/* ---- records --------------------------------------------------------------------- */
+/* ---- records ------------------------------------------------------------- */
 
 static void put_offset(group_t *group, const shard_producer_t *producer,
                        wire_string_t topic, committed_t *committed)
@@ -252,7 +252,7 @@ void offsets_put_tombstones(group_t *group)
     }
 }
 
-/* ---- OffsetCommit ------------------------------------------------------------------ */
+/* ---- OffsetCommit -------------------------------------------------------- */
 
 static offset_commit_response_t *
 commit_response(const group_call_t *call, int16_t error)
@@ -405,6 +405,21 @@ static void commit_all(group_t *group, group_call_t *call)
     shard_answer(group->shard, call, response);
 }
 
+/* Whether all of an older epoch's commit still counts. */
+static int may_commit_late(const group_t *group,
+                           const offset_commit_request_t *request)
+{
+    for (int32_t t = 0; t < request->topics_count; t++)
+        for (int32_t p = 0; p < request->topics[t].partitions_count; p++)
+            if (!consumer_may_commit_late(
+                    group, request->member_id,
+                    request->generation_id_or_member_epoch,
+                    &request->topics[t].topic_id,
+                    request->topics[t].partitions[p].partition_index))
+                return 0;
+    return 1;
+}
+
 void offsets_commit(group_coordinator_t *coordinator, group_call_t *call,
                     const offset_commit_request_t *request)
 {
@@ -428,6 +443,8 @@ void offsets_commit(group_coordinator_t *coordinator, group_call_t *call,
                              ? KAFKA_GROUP_ID_NOT_FOUND
                              : KAFKA_ILLEGAL_GENERATION,
                          call->version, &group);
+    if (error == KAFKA_STALE_MEMBER_EPOCH && may_commit_late(group, request))
+        error = KAFKA_NONE;
     if (error) {
         shard_refuse(shard, call, error);
     } else {
@@ -437,7 +454,10 @@ void offsets_commit(group_coordinator_t *coordinator, group_call_t *call,
     shard_leave(shard);
 }
 
-/* ---- TxnOffsetCommit ---------------------------------------------------------------- */
+typedef txn_offset_commit_request_txn_offset_commit_request_partition_t
+    txn_partition_t;
+
+/* ---- TxnOffsetCommit ----------------------------------------------------- */
 
 static txn_offset_commit_response_t *
 txn_response(const group_call_t *call, int16_t error)
@@ -489,8 +509,7 @@ static void commit_all_in_transaction(group_t *group, group_call_t *call)
             *topic = &request->topics[t];
 
         for (int32_t p = 0; p < topic->partitions_count; p++) {
-            const txn_offset_commit_request_txn_offset_commit_request_partition_t
-                *from = &topic->partitions[p];
+            const txn_partition_t *from = &topic->partitions[p];
             committed_t committed = {
                 .partition = from->partition_index,
                 .offset = from->committed_offset,
@@ -538,7 +557,7 @@ void offsets_commit_in_transaction(group_coordinator_t *coordinator,
     shard_leave(shard);
 }
 
-/* ---- OffsetDelete --------------------------------------------------------------------- */
+/* ---- OffsetDelete -------------------------------------------------------- */
 
 static const void *delete_refusal(group_call_t *call, int16_t error)
 {

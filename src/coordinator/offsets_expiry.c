@@ -9,7 +9,7 @@
 #include "coordinator/group_state.h"
 #include "coordinator/memory.h"
 
-/* ---- expiry ------------------------------------------------------------------------ */
+/* ---- expiry -------------------------------------------------------------- */
 
 /* From when the retention counts for COMMITTED; -1: it does not expire. */
 static int64_t expiry_base(const group_t *group, const committed_t *committed)
@@ -79,7 +79,7 @@ void group_expire_offsets(group_shard_t *shard)
     }
 }
 
-/* ---- deleted topics ------------------------------------------------------------------- */
+/* ---- deleted topics ------------------------------------------------------ */
 
 /* One topic that is gone, until the last shard has heard of it. */
 typedef struct deleted_topic_t {

@@ -58,10 +58,18 @@ void set_add(partition_set_t *set, const wire_uuid_t *topic,
     set->count++;
 }
 
+const set_item_t *set_find(const partition_set_t *set,
+                           const wire_uuid_t *topic, int32_t partition)
+{
+    int32_t at = place(set, topic, partition);
+
+    return is_at(set, at, topic, partition) ? &set->items[at] : NULL;
+}
+
 int set_has(const partition_set_t *set, const wire_uuid_t *topic,
             int32_t partition)
 {
-    return is_at(set, place(set, topic, partition), topic, partition);
+    return set_find(set, topic, partition) != NULL;
 }
 
 int set_equal(const partition_set_t *a, const partition_set_t *b)

@@ -26,6 +26,9 @@ void set_add(partition_set_t *set, const wire_uuid_t *topic,
              int32_t partition, int32_t epoch);
 int set_has(const partition_set_t *set, const wire_uuid_t *topic,
             int32_t partition);
+/* The same as an item, or NULL; holds until the next change. */
+const set_item_t *set_find(const partition_set_t *set,
+                           const wire_uuid_t *topic, int32_t partition);
 int set_equal(const partition_set_t *a, const partition_set_t *b);
 
 /* What is in A, and also (KEEP 1) or not (KEEP 0) in B, into empty OUT. */

@@ -26,7 +26,7 @@ struct topic_regex_t {
     int workspace[WORKSPACE];
 };
 
-/* ---- RE2's syntax ------------------------------------------------------------- */
+/* ---- RE2's syntax -------------------------------------------------------- */
 
 /* What RE2 has behind a backslash, beside punctuation and octals. */
 static int is_escape(char c, int in_class)
@@ -156,7 +156,7 @@ static const char *syntax_error(wire_string_t text)
     return NULL;
 }
 
-/* ---- matching ------------------------------------------------------------------- */
+/* ---- matching ------------------------------------------------------------ */
 
 topic_regex_t *topic_regex_compile(wire_string_t text, const char **error,
                                    apr_pool_t *pool)

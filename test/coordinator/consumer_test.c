@@ -7,22 +7,13 @@
 #include "metadata/image_edit.h"
 #include "protocol/consumer_group_heartbeat_response.h"
 
-/* ---- topics ----------------------------------------------------------------------- */
+/* ---- topics -------------------------------------------------------------- */
 
 static int64_t image_position;
 
 static image_text_t edit_text(const char *from)
 {
     return (image_text_t){ from, strlen(from) };
-}
-
-/* The id of a topic is its first letter, sixteen times. */
-static wire_uuid_t id_of(const char *name)
-{
-    wire_uuid_t id;
-
-    memset(id.bytes, name[0], sizeof id.bytes);
-    return id;
 }
 
 static void set_topic(const char *name, int32_t partitions)
@@ -73,7 +64,7 @@ static void close_group(void)
     image = NULL;
 }
 
-/* ---- members ------------------------------------------------------------------------ */
+/* ---- members ------------------------------------------------------------- */
 
 typedef struct {
     const char *id;
@@ -221,7 +212,7 @@ static int has(const member_t *self, const char *topic, int32_t partition)
     return set_has(&self->owned, &id, partition);
 }
 
-/* ---- joining -------------------------------------------------------------------------- */
+/* ---- joining ------------------------------------------------------------- */
 
 static void the_first_member_gets_everything(void)
 {
@@ -362,7 +353,7 @@ static void bad_requests_are_refused(void)
     close_group();
 }
 
-/* ---- topics --------------------------------------------------------------------------------- */
+/* ---- topics -------------------------------------------------------------- */
 
 static void new_partitions_are_assigned(void)
 {
@@ -377,7 +368,7 @@ static void new_partitions_are_assigned(void)
     close_group();
 }
 
-static void a_topic_is_assigned_once_it_is_created_and_no_more_when_deleted(void)
+static void a_topic_is_assigned_while_it_exists(void)
 {
     member_t *a = member("a");
 
@@ -465,7 +456,7 @@ static void different_subscriptions_are_balanced(void)
     close_group();
 }
 
-/* ---- static members ------------------------------------------------------------------------------ */
+/* ---- static members ------------------------------------------------------ */
 
 static void a_static_member_comes_back_to_its_assignment(void)
 {
@@ -488,7 +479,7 @@ static void a_static_member_comes_back_to_its_assignment(void)
     close_group();
 }
 
-/* ---- offsets and the journal ------------------------------------------------------------------------ */
+/* ---- offsets and the journal --------------------------------------------- */
 
 static void only_the_current_epoch_commits(void)
 {
@@ -503,8 +494,34 @@ static void only_the_current_epoch_commits(void)
         commit_error(commit_as("g", text("a"), a->epoch - 1, "t", 0, 5)),
         KAFKA_STALE_MEMBER_EPOCH);
     CU_ASSERT_EQUAL(
+        commit_error(commit_as("g", text("a"), a->epoch + 1, "t", 0, 5)),
+        KAFKA_STALE_MEMBER_EPOCH);
+    CU_ASSERT_EQUAL(
         commit_error(commit_as("g", text("x"), a->epoch, "t", 0, 5)),
         KAFKA_UNKNOWN_MEMBER_ID);
+    close_group();
+}
+
+static void an_older_epoch_commits_what_the_member_still_has(void)
+{
+    member_t *m[2] = { member("a"), member("b") };
+    int32_t epoch, kept = 0, given = 0;
+
+    open_group();
+    heartbeat(m[0]);
+    epoch = m[0]->epoch;
+    settle(m, 2);
+    CU_ASSERT_TRUE(epoch < m[0]->epoch);
+    while (!has(m[0], "t", kept))
+        kept++;
+    while (has(m[0], "t", given))
+        given++;
+    CU_ASSERT_EQUAL(
+        commit_error(commit_as("g", text("a"), epoch, "t", kept, 5)),
+        KAFKA_NONE);
+    CU_ASSERT_EQUAL(
+        commit_error(commit_as("g", text("a"), epoch, "t", given, 5)),
+        KAFKA_STALE_MEMBER_EPOCH);
     close_group();
 }
 
@@ -546,7 +563,7 @@ static void a_restart_in_the_middle_goes_on(void)
     close_group();
 }
 
-/* ---- between the protocols ---------------------------------------------------------------------------- */
+/* ---- between the protocols ----------------------------------------------- */
 
 /* An assignment of partitions of topic t in the classic protocol. */
 static wire_bytes_t classic_assignment(int32_t first, int32_t count)
@@ -687,7 +704,7 @@ static void an_empty_group_changes_its_protocol(void)
     close_group();
 }
 
-/* ---- expressions ---------------------------------------------------------------------------------------- */
+/* ---- expressions --------------------------------------------------------- */
 
 static int expression(const char *pattern, const char *name)
 {
@@ -749,14 +766,14 @@ UNIT_MAIN(UNIT_TEST(the_first_member_gets_everything),
           UNIT_TEST(a_lost_answer_does_no_harm),
           UNIT_TEST(bad_requests_are_refused),
           UNIT_TEST(new_partitions_are_assigned),
-          UNIT_TEST(
-              a_topic_is_assigned_once_it_is_created_and_no_more_when_deleted),
+          UNIT_TEST(a_topic_is_assigned_while_it_exists),
           UNIT_TEST(a_changed_subscription_changes_the_assignment),
           UNIT_TEST(expressions_subscribe_to_what_they_match),
           UNIT_TEST(the_members_choose_the_assignor),
           UNIT_TEST(different_subscriptions_are_balanced),
           UNIT_TEST(a_static_member_comes_back_to_its_assignment),
           UNIT_TEST(only_the_current_epoch_commits),
+          UNIT_TEST(an_older_epoch_commits_what_the_member_still_has),
           UNIT_TEST(a_restart_changes_nothing),
           UNIT_TEST(a_restart_in_the_middle_goes_on),
           UNIT_TEST(a_classic_group_is_upgraded_online),

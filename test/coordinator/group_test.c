@@ -2,7 +2,7 @@
 /* Classic groups: joining, syncing, leaving, dying, static members, limits. */
 #include "support.h"
 
-/* ---- joining --------------------------------------------------------------------- */
+/* ---- joining ------------------------------------------------------------- */
 
 static void a_member_without_id_is_told_one_first(void)
 {
@@ -182,7 +182,7 @@ static void a_full_group_takes_no_more(void)
     finish();
 }
 
-/* ---- rebalances ------------------------------------------------------------------------ */
+/* ---- rebalances ---------------------------------------------------------- */
 
 static void a_new_member_has_the_others_join_again(void)
 {
@@ -349,7 +349,7 @@ static void wrong_generations_are_refused(void)
     finish();
 }
 
-/* ---- leaving --------------------------------------------------------------------------- */
+/* ---- leaving ------------------------------------------------------------- */
 
 static void the_last_to_leave_leaves_an_empty_group(void)
 {
@@ -378,7 +378,7 @@ static void who_leaves_completes_the_others_join(void)
     finish();
 }
 
-/* ---- static members (KIP-345) -------------------------------------------------------------- */
+/* ---- static members (KIP-345) -------------------------------------------- */
 
 static client_t *static_client(const char *instance)
 {
@@ -467,7 +467,7 @@ static void an_administrator_removes_a_static_member(void)
     finish();
 }
 
-/* ---- the journal --------------------------------------------------------------------------- */
+/* ---- the journal --------------------------------------------------------- */
 
 static void a_restart_changes_nothing_for_members(void)
 {
@@ -593,7 +593,7 @@ static void a_stop_answers_who_waits(void)
     finish();
 }
 
-/* ---- administration --------------------------------------------------------------------------- */
+/* ---- administration ------------------------------------------------------ */
 
 static int16_t delete_group(const char *group)
 {

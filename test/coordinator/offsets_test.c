@@ -133,7 +133,7 @@ static void a_commit_keeps_the_member_alive(void)
     finish();
 }
 
-/* ---- expiry ------------------------------------------------------------------------- */
+/* ---- expiry -------------------------------------------------------------- */
 
 static void offsets_of_an_empty_group_expire_with_it(void)
 {
@@ -211,7 +211,7 @@ static void offsets_go_with_their_topic(void)
     finish();
 }
 
-/* ---- OffsetDelete ------------------------------------------------------------------------ */
+/* ---- OffsetDelete -------------------------------------------------------- */
 
 static int16_t delete_offset(const char *group, const char *topic,
                              int32_t partition)
@@ -255,7 +255,7 @@ static void an_offset_is_deleted_unless_its_topic_is_read(void)
     finish();
 }
 
-/* ---- transactions -------------------------------------------------------------------------- */
+/* ---- transactions -------------------------------------------------------- */
 
 static int16_t commit_in_transaction(int64_t producer_id, const char *group,
                                      const char *topic, int64_t offset)

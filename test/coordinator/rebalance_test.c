@@ -24,7 +24,7 @@ static int chance(int in)
     return (int)((seed >> 16) % (unsigned)in);
 }
 
-/* ---- who reads what ------------------------------------------------------------------ */
+/* ---- who reads what ------------------------------------------------------ */
 
 static int readers[PARTITIONS];     /* member + 1, 0: nobody */
 static int64_t committed[PARTITIONS];
@@ -44,7 +44,7 @@ static void start_reading(int member, int32_t partition)
     readers[partition] = member + 1;
 }
 
-/* ---- the consumer protocol ------------------------------------------------------------- */
+/* ---- the consumer protocol ----------------------------------------------- */
 
 typedef struct {
     char id[16];
@@ -238,7 +238,7 @@ static void partitions_have_one_reader_whatever_consumers_do(void)
     image = NULL;
 }
 
-/* ---- the classic protocol ---------------------------------------------------------------- */
+/* ---- the classic protocol ------------------------------------------------ */
 
 static client_t *classics[MEMBERS];
 static int alive[MEMBERS];
@@ -253,10 +253,10 @@ static void lose(int m)
  * assignment says "place of members". */
 static void classic_take(int m)
 {
+    wire_bytes_t assignment = synced(classics[m])->assignment;
+    char *told = apr_pstrmemdup(unit_pool(), (const char *)assignment.data,
+                                (apr_size_t)assignment.length);
     int place, members;
-    char *told = apr_pstrmemdup(unit_pool(),
-                                (const char *)synced(classics[m])->assignment.data,
-                                synced(classics[m])->assignment.length);
 
     if (sscanf(told, "%d of %d", &place, &members) == 2)
         for (int p = place; p < PARTITIONS; p += members)
@@ -382,7 +382,7 @@ static void partitions_have_one_reader_whatever_classic_members_do(void)
     finish();
 }
 
-/* ---- the assignors ------------------------------------------------------------------------- */
+/* ---- the assignors ------------------------------------------------------- */
 
 /* Random subscriptions: all partitions go to members that want them, and no
  * single move would make it more even. */

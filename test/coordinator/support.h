@@ -22,7 +22,7 @@
 #include "record/batch.h"
 #include "unit.h"
 
-/* ---- the journal ------------------------------------------------------------- */
+/* ---- the journal --------------------------------------------------------- */
 
 enum { JOURNAL_ROOM = 8 * 1024 * 1024 };
 
@@ -114,7 +114,7 @@ static apr_status_t memory_flushed(void *baton, int64_t end)
                                                            : APR_EAGAIN;
 }
 
-/* ---- the coordinator ----------------------------------------------------------- */
+/* ---- the coordinator ----------------------------------------------------- */
 
 static journal_t journal;
 static group_coordinator_t *coordinator;
@@ -186,7 +186,7 @@ static void pass(int64_t ms)
     }
 }
 
-/* ---- calls ------------------------------------------------------------------------ */
+/* ---- calls --------------------------------------------------------------- */
 
 typedef struct {
     group_call_t call;
@@ -229,7 +229,7 @@ static wire_bytes_t bytes(const char *from)
     return (wire_bytes_t){ (const uint8_t *)from, (int32_t)strlen(from) };
 }
 
-/* ---- classic members ---------------------------------------------------------------- */
+/* ---- classic members ----------------------------------------------------- */
 
 typedef struct {
     const char *group;
@@ -414,7 +414,16 @@ static void stabilize(client_t **members, int count, const char *group)
         CU_ASSERT_PTR_NOT_NULL_FATAL(synced(members[i]));
 }
 
-/* ---- offsets --------------------------------------------------------------------------- */
+/* The id of a topic is its first letter, sixteen times. */
+static wire_uuid_t id_of(const char *name)
+{
+    wire_uuid_t id;
+
+    memset(id.bytes, name[0], sizeof id.bytes);
+    return id;
+}
+
+/* ---- offsets ------------------------------------------------------------- */
 
 static asked_t *commit_as(const char *group, wire_string_t member,
                           int32_t generation, const char *topic,
@@ -430,6 +439,7 @@ static asked_t *commit_as(const char *group, wire_string_t member,
     request->topics = apr_pcalloc(unit_pool(), sizeof *request->topics);
     request->topics_count = 1;
     request->topics->name = text(topic);
+    request->topics->topic_id = id_of(topic);
     request->topics->partitions =
         apr_pcalloc(unit_pool(), sizeof *request->topics->partitions);
     request->topics->partitions_count = 1;

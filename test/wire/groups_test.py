@@ -108,7 +108,7 @@ def topic_id(peer, name):
     return describe(peer, name)["topic_id"]
 
 
-# ---- FindCoordinator ------------------------------------------------------------
+# ---- FindCoordinator --------------------------------------------------------
 
 @cases("FindCoordinator version {} names this broker", range(0, 7))
 def coordinators(node, version):
@@ -134,7 +134,7 @@ def an_unknown_kind_of_coordinator_is_refused(node):
         equal(answer["coordinators"][0]["error_code"], 42)
 
 
-# ---- the classic protocol ----------------------------------------------------------
+# ---- the classic protocol ---------------------------------------------------
 
 @cases("JoinGroup version {} makes a leader of who is alone", range(0, 10))
 def joining(node, version):
@@ -274,7 +274,7 @@ def a_killed_broker_forgets_no_group(node):
         equal(answer["error_code"], 0)
 
 
-# ---- offsets -----------------------------------------------------------------------
+# ---- offsets ----------------------------------------------------------------
 
 @cases("OffsetCommit version {} stores an offset", range(2, 10))
 def committing(node, version):
@@ -414,7 +414,7 @@ def offsets_go_with_their_topic(node):
                  "the offset is gone")
 
 
-# ---- administration ------------------------------------------------------------------
+# ---- administration ---------------------------------------------------------
 
 @cases("DescribeGroups version {} shows a member", range(0, 7))
 def describing(node, version):
@@ -476,7 +476,7 @@ def deleting(node, version):
         equal(committed(peer, empty, empty), (0, -1, ""))
 
 
-# ---- the consumer protocol ------------------------------------------------------------
+# ---- the consumer protocol --------------------------------------------------
 
 def beat(peer, group, who, epoch, version=1, owned=(), **fields):
     body = {"group_id": group, "member_id": who, "member_epoch": epoch}
@@ -581,6 +581,38 @@ def consumer_requests_are_checked(node):
         for group, wanted in ("nobody", NOT_FOUND), ("", 24):
             equal(peer.call("ConsumerGroupDescribe", 1, group_ids=[group])
                   ["groups"][0]["error_code"], wanted)
+
+
+@test
+def an_older_epoch_commits_what_the_member_still_has(node):
+    node.create("late", partitions=2)
+    names = {"subscribed_topic_names": ["late"]}
+    with node.connect() as peer:
+        find(peer, "late")
+        known = topic_id(peer, "late")
+        first = beat(peer, "late", "one", 0, **names)["member_epoch"]
+        one, two = first, 0
+        owned = [(known, [0, 1])]
+
+        def moved():
+            nonlocal one, two, owned
+            answer = beat(peer, "late", "two", two, **names)
+            equal(answer["error_code"], 0)
+            two = answer["member_epoch"]
+            answer = beat(peer, "late", "one", one, owned=owned)
+            equal(answer["error_code"], 0)
+            one = answer["member_epoch"]
+            if answer["assignment"]:
+                owned = [(t["topic_id"], t["partitions"]) for t in
+                         answer["assignment"]["topic_partitions"]]
+            return one == two > first and len(owned[0][1]) == 1
+        wait_for(moved, "one partition each")
+        mine = owned[0][1][0]
+        for partition, wanted in (mine, 0), (1 - mine, 113):
+            for version, topic in (9, "late"), (10, known):
+                equal(commit(peer, "late", topic, 1, version, partition,
+                             member_id="one",
+                             generation_id_or_member_epoch=first), wanted)
 
 
 @test
