@@ -227,6 +227,77 @@ static void a_plain_batch_in_a_transaction_is_refused(void)
     end(1);
 }
 
+static log_guard_t verify(int16_t epoch, int32_t sequence, int bumps)
+{
+    log_guard_t guard = LOG_GUARD_NONE;
+
+    UNIT_OK(log_verify(log_, 9, epoch, sequence, bumps, &guard));
+    return guard;
+}
+
+static apr_status_t append_guarded(int16_t epoch, int32_t sequence,
+                                   log_guard_t guard)
+{
+    batch_spec_t spec = PLAIN_BATCH;
+    append_result_t result;
+    record_batch_t batch;
+    size_t length;
+    uint8_t *data;
+    apr_status_t status;
+
+    spec.producer_id = 9;
+    spec.producer_epoch = epoch;
+    spec.sequence = sequence;
+    spec.transactional = 1;
+    data = make_batch(&spec, &length);
+    UNIT_OK(record_batch_parse(&batch, data, length));
+    status =
+        log_append_guarded(log_, data, length, &batch, 0, guard, &result);
+    free(data);
+    return status;
+}
+
+static void a_guard_holds_until_the_next_marker(void)
+{
+    log_guard_t guard, stale;
+
+    begin();
+    CU_ASSERT_EQUAL(append_guarded(0, 0, LOG_GUARD_ONGOING),
+                    TAKHIN_ETRANSACTION);
+    guard = verify(0, 0, 0);
+    CU_ASSERT_NOT_EQUAL(guard, LOG_GUARD_ONGOING);
+    CU_ASSERT_EQUAL(verify(0, 1, 0), guard);
+    CU_ASSERT_EQUAL(append_guarded(0, 0, guard + 1), TAKHIN_ETRANSACTION);
+    UNIT_OK(append_guarded(0, 0, guard));
+    /* The transaction is open: nobody needs to be asked. */
+    CU_ASSERT_EQUAL(verify(0, 1, 0), LOG_GUARD_ONGOING);
+    UNIT_OK(append_guarded(0, 1, LOG_GUARD_ONGOING));
+    finish(9, 0);
+    stale = verify(0, 2, 0);
+    finish(9, 0);
+    CU_ASSERT_EQUAL(append_guarded(0, 2, stale), TAKHIN_ETRANSACTION);
+    CU_ASSERT_NOT_EQUAL(verify(0, 2, 0), stale);
+    CU_ASSERT_EQUAL(append_guarded(0, 2, stale), TAKHIN_ETRANSACTION);
+    end(1);
+}
+
+static void a_transaction_does_not_begin_in_its_midst(void)
+{
+    log_guard_t guard;
+
+    begin();
+    (void)verify(0, 3, 0);
+    guard = verify(0, 5, 0);
+    CU_ASSERT_EQUAL(append_guarded(0, 5, guard), TAKHIN_EOUT_OF_ORDER);
+    UNIT_OK(append_guarded(0, 3, guard));
+    finish(9, 1);
+    /* With an epoch for each transaction the first sequence is 0. */
+    guard = verify(1, 4, 1);
+    CU_ASSERT_EQUAL(append_guarded(1, 4, guard), TAKHIN_EOUT_OF_ORDER);
+    UNIT_OK(append_guarded(1, 0, guard));
+    end(1);
+}
+
 static void a_replica_behind_keeps_the_last_stable_offset_down(void)
 {
     append_result_t result;
@@ -274,5 +345,7 @@ UNIT_MAIN(UNIT_TEST(a_duplicate_gets_its_first_offsets),
           UNIT_TEST(a_spoilt_snapshot_is_passed_over),
           UNIT_TEST(an_open_transaction_holds_the_last_stable_offset),
           UNIT_TEST(a_plain_batch_in_a_transaction_is_refused),
+          UNIT_TEST(a_guard_holds_until_the_next_marker),
+          UNIT_TEST(a_transaction_does_not_begin_in_its_midst),
           UNIT_TEST(a_replica_behind_keeps_the_last_stable_offset_down),
           UNIT_TEST(silent_producers_are_forgotten))

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The same transactions to takhind and to Apache Kafka 4.3.1: random walks over
-three transactional ids, with right and wrong producers, epochs, sequences,
-partitions and versions; every answer, and in the end every state, must be the
-same. $TAKHIN_TEST_SEED picks other walks, $TAKHIN_TEST_ROUNDS their number.
+"""The same transactions to takhind and to Apache Kafka 4.3.1: random walks
+over three transactional ids, with right and wrong producers, epochs,
+sequences, partitions and versions; every answer, and in the end every state,
+must be the same. $TAKHIN_TEST_SEED picks other walks, $TAKHIN_TEST_ROUNDS
+their number.
 
 Kafka ends a transaction some time after it answers EndTxn, takhind before: so
-a step waits for the one before to end, and who is told to come again does so and
-is compared by what it is told then.
+a step waits for the one before to end, and who is told to come again does so
+and is compared by what it is told then.
 """
 import random
 
