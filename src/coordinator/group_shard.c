@@ -365,26 +365,24 @@ void shard_put_in_transaction(group_shard_t *shard,
                               int16_t key_type, const void *key,
                               const void *value, int16_t version)
 {
-    apr_pool_t *pool;
     wire_writer_t key_out, value_out;
     record_t record = { .value_length = -1 };
 
-    TAKHIN_ASSERT(!apr_pool_create(&pool, NULL));
     begin_records(shard, producer);
-    wire_writer_init(&key_out, pool, 256);
+    wire_writer_init(&key_out, shard->scratch, 256);
     encode(&key_out, group_record_key(key_type), key_type, key, 0);
     record.key = key_out.buf;
     record.key_length = (int32_t)key_out.length;
     record.timestamp = shard->record_time;
     if (value) {
-        wire_writer_init(&value_out, pool, 512);
+        wire_writer_init(&value_out, shard->scratch, 512);
         encode(&value_out, group_record_value(key_type), version, value,
                version);
         record.value = value_out.buf;
         record.value_length = (int32_t)value_out.length;
     }
     TAKHIN_ASSERT(!record_builder_append(&shard->records, &record));
-    apr_pool_destroy(pool);
+    apr_pool_clear(shard->scratch);
 }
 
 void shard_put(group_shard_t *shard, int16_t key_type, const void *key,
@@ -428,6 +426,7 @@ static apr_status_t init_shard(group_coordinator_t *coordinator, int32_t index,
     shard->alarm_at = -1;
     queue_init(&shard->ready);
     queue_init(&shard->waiting);
+    TAKHIN_ASSERT(!apr_pool_create(&shard->scratch, NULL));
     return apr_thread_mutex_create(&shard->mutex, APR_THREAD_MUTEX_DEFAULT,
                                    pool);
 }
@@ -509,6 +508,7 @@ void group_coordinator_destroy(group_coordinator_t *coordinator)
             drop_state(shard, KAFKA_NOT_COORDINATOR);
         shard->state = SHARD_STOPPED;
         record_builder_free(&shard->records);
+        apr_pool_destroy(shard->scratch);
     }
     group_free_deleted_topics(coordinator);
 }

@@ -48,6 +48,7 @@ struct group_shard_t {
     deadlines_t deadlines;
     deadline_t expiry;                /* the next look for expired offsets */
     record_builder_t records;         /* of the operation at hand */
+    apr_pool_t *scratch;              /* while one record is encoded */
     int64_t record_time;              /* ms: its records' timestamp */
     int64_t order;                    /* counts offsets as they are written */
     unsigned has_records : 1;

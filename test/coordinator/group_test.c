@@ -664,6 +664,7 @@ static void groups_lie_where_kafka_puts_them(void)
     CU_ASSERT_EQUAL(group_shard_index(fifty, text("polygenelubricants")), 0);
     CU_ASSERT_EQUAL(group_shard_index(fifty, text("gr\xc3\xbc\xc3\x9f")), 12);
     CU_ASSERT_EQUAL(group_shard_index(fifty, text("\xf0\x9f\x98\x80")), 49);
+    group_coordinator_destroy(fifty);
     finish();
 }
 
