@@ -12,7 +12,8 @@ void configs_entry(const broker_t *broker, const metadata_image_t *image,
     entry->property = property;
     entry->sensitive = property->type == CONFIG_TYPE_PASSWORD;
     entry->read_only =
-        property->scope == CONFIG_SCOPE_BROKER && !property->dynamic;
+        property->scope == CONFIG_SCOPE_BROKER &&
+        (!property->dynamic || property->at_start);
     entry->synonym_count = effective_values(broker->config, image, node, topic,
                                             property, entry->synonyms);
     if (entry->synonym_count > 0) {
@@ -20,7 +21,7 @@ void configs_entry(const broker_t *broker, const metadata_image_t *image,
         entry->source = entry->synonyms[0].source;
     } else {
         entry->value = config_text(broker->config, property->id);
-        entry->source = config_source(broker->config, property->id);
+        entry->source = CONFIG_SOURCE_DEFAULT;
     }
     if (!entry->sensitive)
         return;

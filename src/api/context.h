@@ -7,6 +7,8 @@
 #ifndef TAKHIN_API_CONTEXT_H
 #define TAKHIN_API_CONTEXT_H
 
+#include <apr_thread_mutex.h>
+
 #include "api/delayed.h"
 #include "api/fetch_session.h"
 #include "api/request.h"
@@ -32,6 +34,9 @@ struct broker_t {
     log_dir_t *const *log_dirs; /* log.dirs */
     int log_dir_count;
     base_timer_t *timer;
+    apr_thread_mutex_t *change_mutex; /* held by who reads the image, decides
+                                         and appends: configurations, quotas
+                                         and credentials; before all others */
     purgatory_t *purgatory;
     fetch_sessions_t *fetch_sessions;
     producer_ids_t *producer_ids;

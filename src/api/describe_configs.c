@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * DescribeConfigs: the properties of topics and of this broker, with where
- * each value is from and what else it is set to (KIP-226), its type and its
- * documentation (KIP-569).
+ * DescribeConfigs: the properties of topics, of this broker, of groups and of
+ * client metrics, with where each value is from and what else it is set to
+ * (KIP-226), its type and its documentation (KIP-569); and this broker's
+ * loggers with their levels (KIP-412).
  */
 #include <apr_strings.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/configs.h"
+#include "api/entity_properties.h"
 #include "api/error.h"
 #include "api/handlers.h"
 #include "api/topic_name.h"
+#include "base/logger.h"
 #include "protocol/describe_configs_request.h"
 #include "protocol/describe_configs_response.h"
 #include "protocol/error_code.h"
@@ -97,6 +100,9 @@ static void put_properties(const describe_t *describe, const asked_t *asked,
                       property, &entry);
         if (dynamic_only && entry.source != CONFIG_SOURCE_DYNAMIC_DEFAULT)
             continue;
+        while (dynamic_only && entry.synonyms[entry.synonym_count - 1].source !=
+                                   CONFIG_SOURCE_DYNAMIC_DEFAULT)
+            entry.synonym_count--;
         put_entry(describe, &entry, &result->configs[result->configs_count++]);
     }
 }
@@ -124,19 +130,191 @@ static void describe_topic(const describe_t *describe, const asked_t *asked,
                    image_topic_name(topic), 0, result);
 }
 
+static void put_plain(const char *name, const char *value,
+                      config_source_t source, int type, answer_t *to)
+{
+    describe_configs_response_describe_configs_resource_result_init(to);
+    to->name = wire_string_from(name);
+    to->value = wire_string_from(value);
+    to->config_source = source;
+    to->config_type = type;
+    to->documentation = WIRE_STRING_NULL;
+    to->synonyms_count = 0;
+}
+
+static void add_synonym(const describe_t *describe, answer_t *to,
+                        const char *name, const char *value,
+                        config_source_t source)
+{
+    describe_configs_response_describe_configs_synonym_t *synonym;
+
+    if (!describe->body->include_synonyms)
+        return;
+    if (to->synonyms_count == 0)
+        to->synonyms =
+            apr_palloc(describe->request->pool,
+                       (1 + CONFIG_SYNONYMS_MAX) * sizeof *to->synonyms);
+    synonym = &to->synonyms[to->synonyms_count++];
+    describe_configs_response_describe_configs_synonym_init(synonym);
+    synonym->name = wire_string_from(name);
+    synonym->value = wire_string_from(value);
+    synonym->source = source;
+}
+
+/* What was set for brokers that no table knows: Kafka keeps it, for plugins,
+ * and shows no value, for it could be a password. */
+static void put_foreign(const describe_t *describe, const asked_t *asked,
+                        const char *node, config_source_t source,
+                        result_t *result)
+{
+    int count;
+    const image_config_entry_t *entries =
+        image_configs(describe->image, CONFIG_BROKER, node, &count);
+    answer_t *all;
+    int32_t known = result->configs_count;
+
+    if (!entries || count == 0)
+        return;
+    all = apr_palloc(describe->request->pool, (known + count) * sizeof *all);
+    memcpy(all, result->configs, known * sizeof *all);
+    for (int i = 0; i < count; i++) {
+        answer_t *to = &all[result->configs_count];
+
+        if (property_find(CONFIG_SCOPE_BROKER, entries[i].name,
+                          strlen(entries[i].name)) ||
+            !is_wanted(asked, entries[i].name))
+            continue;
+        put_plain(entries[i].name, NULL, source, 0, to);
+        to->read_only = to->is_sensitive = true;
+        add_synonym(describe, to, entries[i].name, NULL, source);
+        result->configs_count++;
+    }
+    result->configs = all;
+}
+
+/* ---- groups and client metrics --------------------------------------------- */
+
+/* Behind a group's own value Kafka names the broker's properties. */
+static void add_broker_synonyms(const describe_t *describe,
+                                const property_t *property, answer_t *to)
+{
+    const config_t *config = describe->request->broker->config;
+    const char *name = entity_property_broker_name(property);
+    const property_t *broker;
+    config_synonym_t known[CONFIG_SYNONYMS_MAX];
+    int count;
+
+    if (!name)
+        return;
+    broker = property_find(CONFIG_SCOPE_BROKER, name, strlen(name));
+    if (!broker) {
+        add_synonym(describe, to, name, property->default_value,
+                    CONFIG_SOURCE_DEFAULT);
+        return;
+    }
+    count = config_synonyms(config, broker->id, known);
+    for (int i = 0; i < count; i++)
+        add_synonym(describe, to, known[i].name, known[i].value,
+                    known[i].source);
+}
+
+static void put_entity(const describe_t *describe, int8_t type,
+                       const property_t *property, const char *own,
+                       answer_t *to)
+{
+    config_source_t source = type == CONFIG_GROUP
+                                 ? CONFIG_SOURCE_GROUP
+                                 : CONFIG_SOURCE_CLIENT_METRICS;
+
+    put_plain(property->name,
+              own ? own
+                  : entity_property_default(describe->request->broker->config,
+                                            type, property),
+              own ? source : CONFIG_SOURCE_DEFAULT, property->type, to);
+    if (describe->body->include_documentation)
+        to->documentation = wire_string_from(property->description);
+    if (own)
+        add_synonym(describe, to, property->name, own, source);
+    if (type != CONFIG_GROUP)
+        return;
+    add_broker_synonyms(describe, property, to);
+    if (!own && to->synonyms_count == 0)
+        add_synonym(describe, to, property->name, property->default_value,
+                    CONFIG_SOURCE_DEFAULT);
+    if (!own && to->synonyms_count > 0)
+        to->config_source = to->synonyms[0].source;
+}
+
+static void describe_entity(const describe_t *describe, const asked_t *asked,
+                            result_t *result)
+{
+    int8_t type = asked->resource_type;
+    const property_t *property;
+    char *name = wire_string_dup(asked->resource_name, describe->request->pool);
+    int count = 0;
+
+    if (asked->resource_name.length == 0) {
+        refuse(result, KAFKA_INVALID_REQUEST, "the resource has no name");
+        return;
+    }
+    while (entity_property(type, count))
+        count++;
+    result->configs = apr_palloc(describe->request->pool,
+                                 (count + 1) * sizeof *result->configs);
+    for (int i = 0; (property = entity_property(type, i)); i++)
+        if (is_wanted(asked, property->name))
+            put_entity(
+                describe, type, property,
+                image_config(describe->image, type, name, property->name),
+                &result->configs[result->configs_count++]);
+}
+
+static void describe_loggers(const describe_t *describe, const asked_t *asked,
+                             result_t *result)
+{
+    int count = 0;
+
+    if (!wire_string_equal_text(asked->resource_name,
+                                describe->request->broker->node_name)) {
+        refuse(result, KAFKA_INVALID_REQUEST,
+               apr_psprintf(describe->request->pool,
+                            "Unexpected broker id, expected %s but received "
+                            "%.*s",
+                            describe->request->broker->node_name,
+                            (int)asked->resource_name.length,
+                            asked->resource_name.data));
+        return;
+    }
+    while (logger_name(count))
+        count++;
+    result->configs = apr_palloc(describe->request->pool,
+                                 (count + 1) * sizeof *result->configs);
+    for (int i = -1; i < count; i++) {
+        const char *name = i < 0 ? LOGGER_ROOT : logger_name(i);
+
+        if (is_wanted(asked, name))
+            put_plain(name, logger_level_name(i), CONFIG_SOURCE_LOGGER, 0,
+                      &result->configs[result->configs_count++]);
+    }
+}
+
 static void describe_broker(const describe_t *describe, const asked_t *asked,
                             result_t *result)
 {
     broker_t *broker = describe->request->broker;
     const wire_string_t *name = &asked->resource_name;
 
-    if (name->length == 0)
+    if (name->length == 0) {
         put_properties(describe, asked, CONFIG_SCOPE_BROKER, "", NULL, 1,
                        result);
-    else if (wire_string_equal_text(*name, broker->node_name))
+        put_foreign(describe, asked, "", CONFIG_SOURCE_DYNAMIC_DEFAULT,
+                    result);
+    } else if (wire_string_equal_text(*name, broker->node_name)) {
         put_properties(describe, asked, CONFIG_SCOPE_BROKER,
                        broker->node_name, NULL, 0, result);
-    else
+        put_foreign(describe, asked, broker->node_name,
+                    CONFIG_SOURCE_DYNAMIC_BROKER, result);
+    } else
         refuse(result, KAFKA_INVALID_REQUEST,
                apr_psprintf(describe->request->pool,
                             "Unexpected broker id, expected %s or empty "
@@ -153,11 +331,15 @@ static void describe_one(const describe_t *describe, const asked_t *asked,
     result->configs_count = 0;
     if (describe->refused)
         refuse(result, KAFKA_INVALID_REQUEST,
-               "a resource is neither a topic nor a broker");
+               "a resource is of a type that has no configuration");
     else if (asked->resource_type == CONFIG_TOPIC)
         describe_topic(describe, asked, result);
-    else
+    else if (asked->resource_type == CONFIG_BROKER)
         describe_broker(describe, asked, result);
+    else if (asked->resource_type == CONFIG_BROKER_LOGGER)
+        describe_loggers(describe, asked, result);
+    else
+        describe_entity(describe, asked, result);
 }
 
 /* A resource of a type that nobody knows spoils the whole request, as in
@@ -165,9 +347,16 @@ static void describe_one(const describe_t *describe, const asked_t *asked,
 static int has_unknown_type(const describe_configs_request_t *body)
 {
     for (int32_t i = 0; i < body->resources_count; i++)
-        if (body->resources[i].resource_type != CONFIG_TOPIC &&
-            body->resources[i].resource_type != CONFIG_BROKER)
+        switch (body->resources[i].resource_type) {
+        case CONFIG_TOPIC:
+        case CONFIG_BROKER:
+        case CONFIG_BROKER_LOGGER:
+        case CONFIG_CLIENT_METRICS:
+        case CONFIG_GROUP:
+            break;
+        default:
             return 1;
+        }
     return 0;
 }
 

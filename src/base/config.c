@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/atomic.h"
 #include "base/config_check.h"
 #include "base/properties.h"
 
@@ -20,6 +21,8 @@ typedef struct {
     property_value_t parsed; /* text is NULL where it is not set */
     config_source_t source;
     unsigned overridden : 1; /* by config_set: files do not matter any more */
+    atomic_u32_t is_dynamic; /* while it runs, the bits below hold */
+    atomic_u64_t dynamic;    /* a whole number, or a double's bits */
 } value_t;
 
 struct config_t {
@@ -452,10 +455,43 @@ static const property_value_t *get(const config_t *config, config_id_t id)
     return &config->values[id].parsed;
 }
 
+void config_override(config_t *config, config_id_t id, const char *text)
+{
+    const property_t *property = property_get(id);
+    value_t *value = &config->values[id];
+    property_value_t parsed;
+    apr_uint64_t bits;
+    apr_pool_t *scratch;
+    int ok;
+
+    if (text == NULL) {
+        atomic_set32(&value->is_dynamic, 0);
+        return;
+    }
+    apr_pool_create(&scratch, NULL);
+    ok = property_parse(property, text, &parsed, scratch);
+    apr_pool_destroy(scratch);
+    bits = (apr_uint64_t)parsed.number;
+    if (ok && property->type == CONFIG_TYPE_DOUBLE)
+        memcpy(&bits, &parsed.real, sizeof bits);
+    atomic_set64(&value->dynamic, bits);
+    atomic_set32(&value->is_dynamic, ok != 0);
+}
+
+static int64_t get_number(const config_t *config, config_id_t id)
+{
+    const value_t *value = &config->values[id];
+
+    TAKHIN_ASSERT((unsigned)id < CONFIG_COUNT);
+    return atomic_get32(&value->is_dynamic)
+               ? (int64_t)atomic_get64(&value->dynamic)
+               : value->parsed.number;
+}
+
 int config_bool(const config_t *config, config_id_t id)
 {
     TAKHIN_ASSERT(property_get(id)->type == CONFIG_TYPE_BOOLEAN);
-    return (int)get(config, id)->number;
+    return (int)get_number(config, id);
 }
 
 int32_t config_int(const config_t *config, config_id_t id)
@@ -463,7 +499,7 @@ int32_t config_int(const config_t *config, config_id_t id)
     config_type_t type = property_get(id)->type;
 
     TAKHIN_ASSERT(type == CONFIG_TYPE_INT || type == CONFIG_TYPE_SHORT);
-    return (int32_t)get(config, id)->number;
+    return (int32_t)get_number(config, id);
 }
 
 int64_t config_long(const config_t *config, config_id_t id)
@@ -472,13 +508,21 @@ int64_t config_long(const config_t *config, config_id_t id)
 
     TAKHIN_ASSERT(type == CONFIG_TYPE_INT || type == CONFIG_TYPE_SHORT ||
                   type == CONFIG_TYPE_LONG);
-    return get(config, id)->number;
+    return get_number(config, id);
 }
 
 double config_double(const config_t *config, config_id_t id)
 {
+    const value_t *value = &config->values[id];
+    apr_uint64_t bits;
+    double real;
+
     TAKHIN_ASSERT(property_get(id)->type == CONFIG_TYPE_DOUBLE);
-    return get(config, id)->real;
+    if (!atomic_get32(&value->is_dynamic))
+        return value->parsed.real;
+    bits = atomic_get64(&value->dynamic);
+    memcpy(&real, &bits, sizeof real);
+    return real;
 }
 
 const char *config_string(const config_t *config, config_id_t id)
@@ -627,30 +671,49 @@ static void add_synonym(config_synonym_t *synonyms, int *count,
     synonyms[(*count)++] = (config_synonym_t){name, value, source};
 }
 
+/* Fills IDS with the properties of topic property P's FROM. */
+static int from_list(const property_t *p, config_id_t ids[CONFIG_CHAIN_MAX])
+{
+    const char *from = p->from;
+    int64_t factor;
+    int count = 0;
+
+    while (from && *from) {
+        TAKHIN_ASSERT(count < CONFIG_CHAIN_MAX);
+        ids[count++] = from_next(&from, &factor);
+    }
+    return count;
+}
+
+int config_chain(config_id_t id, config_id_t ids[CONFIG_CHAIN_MAX])
+{
+    if (property_get(id)->scope == CONFIG_SCOPE_TOPIC)
+        return from_list(property_get(id), ids);
+    for (config_id_t topic = 0; topic < CONFIG_COUNT; topic++) {
+        int count = from_list(property_get(topic), ids);
+
+        for (int i = 0; i < count; i++)
+            if (ids[i] == id)
+                return count;
+    }
+    ids[0] = id;
+    return 1;
+}
+
 int config_synonyms(const config_t *config, config_id_t id,
                     config_synonym_t synonyms[CONFIG_SYNONYMS_MAX])
 {
-    const property_t *p = property_get(id);
-    const char *from = p->from;
-    config_id_t ids[CONFIG_SYNONYMS_MAX / 2] = {id};
-    int64_t factor;
-    int count = 0, n = 0;
+    config_id_t ids[CONFIG_CHAIN_MAX];
+    int count = 0, n = config_chain(id, ids);
 
-    if (p->scope == CONFIG_SCOPE_BROKER)
-        n = 1;
-    while (from && *from) {
-        TAKHIN_ASSERT(n < CONFIG_SYNONYMS_MAX / 2);
-        ids[n++] = from_next(&from, &factor);
-    }
     for (int i = 0; i < n; i++)
         if (config->values[ids[i]].source == CONFIG_SOURCE_STATIC)
             add_synonym(synonyms, &count, property_get(ids[i])->name,
                         config->values[ids[i]].parsed.text,
                         CONFIG_SOURCE_STATIC);
-    /* of the defaults, Kafka names that of the first only */
-    if (n)
-        add_synonym(synonyms, &count, property_get(ids[0])->name,
-                    property_get(ids[0])->default_value,
+    for (int i = 0; i < n; i++)
+        add_synonym(synonyms, &count, property_get(ids[i])->name,
+                    property_get(ids[i])->default_value,
                     CONFIG_SOURCE_DEFAULT);
     return count;
 }

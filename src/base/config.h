@@ -3,8 +3,8 @@
  * The configuration: one object, filled at start from a file and overrides,
  * read by everyone afterwards. What properties there are stands in
  * properties.def. A value that was not checked never gets in: a getter cannot
- * fail. Loading and setting: one thread, before the others start. Getters: any
- * thread, O(1), no lock.
+ * fail. Loading and setting: one thread, before the others start; what changes
+ * later is an override. Getters: any thread, O(1), no lock.
  *
  *     config_t *config;
  *     config_create(&config, pool);
@@ -55,7 +55,10 @@ typedef enum {
     CONFIG_SOURCE_DYNAMIC_BROKER = 2,
     CONFIG_SOURCE_DYNAMIC_DEFAULT = 3,
     CONFIG_SOURCE_STATIC = 4, /* the file, or an override */
-    CONFIG_SOURCE_DEFAULT = 5
+    CONFIG_SOURCE_DEFAULT = 5,
+    CONFIG_SOURCE_LOGGER = 6,
+    CONFIG_SOURCE_CLIENT_METRICS = 7,
+    CONFIG_SOURCE_GROUP = 8
 } config_source_t;
 
 /* How a value's text is checked beyond its type: config_check.c. */
@@ -83,6 +86,7 @@ typedef struct {
     unsigned any_case : 1;
     unsigned not_empty : 1;
     unsigned dynamic : 1;
+    unsigned at_start : 1;
     unsigned own : 1;
     unsigned internal : 1;
     unsigned kafka_has_none : 1;
@@ -115,6 +119,13 @@ apr_status_t config_load(config_t *config, const char *file);
 /* Sets one property from "key=value"; it wins over every file. TAKHIN_ECONFIG
  * when the value is refused. */
 apr_status_t config_set(config_t *config, const char *assignment);
+
+/*
+ * While the broker runs: the getters of numbers and switches return what TEXT
+ * says; with NULL, or a TEXT that is not allowed, what was loaded. The others
+ * are not changed. Any thread, one at a time; readers see old or new.
+ */
+void config_override(config_t *config, config_id_t id, const char *text);
 
 /* Checks what concerns more than one property, once all is loaded.
  * TAKHIN_ECONFIG when there is any error, also one of before. */
@@ -194,10 +205,16 @@ typedef struct {
     config_source_t source;
 } config_synonym_t;
 
-#define CONFIG_SYNONYMS_MAX 6
+#define CONFIG_CHAIN_MAX    3
+#define CONFIG_SYNONYMS_MAX (2 * CONFIG_CHAIN_MAX)
 
-/* Fills SYNONYMS with where the value could be from, the strongest first, and
- * returns how many. A topic's own value is not among them. */
+/* Fills IDS with the broker's properties that can give ID its value, the
+ * strongest first, and returns how many: of log.retention.ms that is itself
+ * and those in minutes and hours; of a topic's property its FROM. */
+int config_chain(config_id_t id, config_id_t ids[CONFIG_CHAIN_MAX]);
+
+/* Fills SYNONYMS with what those are set to in the file, then with their
+ * defaults, and returns how many. */
 int config_synonyms(const config_t *config, config_id_t id,
                     config_synonym_t synonyms[CONFIG_SYNONYMS_MAX]);
 

@@ -27,6 +27,8 @@ static const char *const level_keys[] = {"error", "warn", "info", "debug"};
 
 /* A component's level, counted from LOGGER_INFO, so that zero is the default */
 static volatile apr_uint32_t above_info[LOGGER_COMPONENT_COUNT];
+static volatile apr_uint32_t has_own[LOGGER_COMPONENT_COUNT];
+static volatile apr_uint32_t root_above_info;
 
 static void write_stderr(void *baton, const char *line, apr_size_t length)
 {
@@ -53,20 +55,47 @@ int logger_on(logger_component_t component, logger_level_t level)
 
 apr_status_t logger_set_level(const char *name, const char *level)
 {
-    int found = 0, i, value = -1;
+    int found = !*name, i, value = -1;
 
-    for (i = 0; i < (int)(sizeof level_keys / sizeof *level_keys); i++)
+    for (i = 0; level && i < (int)(sizeof level_keys / sizeof *level_keys); i++)
         if (strcmp(level, level_keys[i]) == 0)
             value = i;
-    if (value < 0)
+    if (value < 0 && (level || !*name))
         return TAKHIN_EINVALID;
+    if (!*name)
+        apr_atomic_set32(&root_above_info, (apr_uint32_t)(value - LOGGER_INFO));
     for (i = 0; i < LOGGER_COMPONENT_COUNT; i++) {
-        if (*name && strcmp(name, components[i]) != 0)
+        if (*name ? strcmp(name, components[i]) != 0
+                  : apr_atomic_read32(&has_own[i]) != 0)
             continue;
-        apr_atomic_set32(&above_info[i], (apr_uint32_t)(value - LOGGER_INFO));
+        apr_atomic_set32(&has_own[i], *name && level);
+        apr_atomic_set32(&above_info[i],
+                         level ? (apr_uint32_t)(value - LOGGER_INFO)
+                               : apr_atomic_read32(&root_above_info));
         found = 1;
     }
     return found ? APR_SUCCESS : TAKHIN_EINVALID;
+}
+
+const char *logger_name(int component)
+{
+    return component < LOGGER_COMPONENT_COUNT ? components[component] : NULL;
+}
+
+int logger_exists(const char *name)
+{
+    for (int i = 0; i < LOGGER_COMPONENT_COUNT; i++)
+        if (strcmp(name, components[i]) == 0)
+            return 1;
+    return 0;
+}
+
+const char *logger_level_name(int component)
+{
+    apr_uint32_t above = apr_atomic_read32(
+        component < 0 ? &root_above_info : &above_info[component]);
+
+    return levels[LOGGER_INFO + (int)above];
 }
 
 /* Writes "2026-01-01T00:00:00.000Z INFO net: " and returns its length. */

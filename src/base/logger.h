@@ -71,9 +71,18 @@ typedef enum {
  * block: LOG_WARN(net, "cannot accept: %s", LOG_STATUS(status)). */
 #define LOG_STATUS(status) takhin_strerror((status), (char[128]){0}, 128)
 
-/* Sets the level of component NAME ("net"; "" is all) to LEVEL ("error",
- * "warn", "info", "debug"). TAKHIN_EINVALID when there is no such one. */
+/* Sets the level of component NAME ("net") to LEVEL ("error", "warn", "info",
+ * "debug"), or with NULL back to that of the root. NAME "" is the root: what
+ * all have that got no level of their own. TAKHIN_EINVALID when there is no
+ * such component or level. */
 apr_status_t logger_set_level(const char *name, const char *level);
+
+/* How clients name the root, and the components' names and levels ("INFO") by
+ * index; NULL behind the last. */
+#define LOGGER_ROOT "root"
+const char *logger_name(int component);
+int logger_exists(const char *name);
+const char *logger_level_name(int component); /* -1: of the root */
 
 /* Where lines go: LINE ends with '\n' and is LENGTH bytes. NULL is standard
  * error. Set before threads start. */

@@ -26,6 +26,7 @@
 #define NOT_EMPTY      .not_empty = 1
 #define CHECK(name)    .check = &check_##name
 #define DYNAMIC        .dynamic = 1
+#define AT_START       .at_start = 1
 #define OWN            .own = 1
 #define INTERNAL       .internal = 1
 #define KAFKA_HAS_NONE .kafka_has_none = 1

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/logger.h"
 #include "broker/coordinators.h"
+#include "broker/dynamic_config.h"
 #include "broker/listeners.h"
 #include "broker/topic_storage.h"
 #include "net/server.h"
@@ -115,6 +116,7 @@ static apr_status_t open_dirs(broker_process_t *broker)
 static apr_status_t open_metadata(broker_process_t *broker)
 {
     const config_t *config = broker->seen.config;
+    const metadata_image_t *image;
     metadata_config_t options;
     apr_status_t status;
 
@@ -128,7 +130,12 @@ static apr_status_t open_metadata(broker_process_t *broker)
         config, CONFIG_METADATA_LOG_MAX_RECORD_BYTES_BETWEEN_SNAPSHOTS);
     status = metadata_open(&broker->seen.metadata, &options,
                            broker->metadata_dir, broker->pool, broker->error);
-    return status ? complain(broker, status, "the metadata log") : status;
+    if (status)
+        return complain(broker, status, "the metadata log");
+    image = metadata_image(broker->seen.metadata);
+    dynamic_config_apply(&broker->seen, image);
+    image_release(image);
+    return APR_SUCCESS;
 }
 
 static apr_status_t open_topics(broker_process_t *broker)
@@ -266,6 +273,9 @@ static apr_status_t create_services(broker_process_t *broker)
     broker_t *seen = &broker->seen;
     apr_status_t status = base_timer_create(&seen->timer, broker->pool);
 
+    if (!status)
+        status = apr_thread_mutex_create(
+            &seen->change_mutex, APR_THREAD_MUTEX_DEFAULT, broker->pool);
     if (!status)
         status = fetch_sessions_create(
             &seen->fetch_sessions,

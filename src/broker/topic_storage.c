@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/logger.h"
+#include "broker/dynamic_config.h"
 #include "metadata/effective_config.h"
 
 static void log_config_of(const broker_t *broker,
@@ -126,9 +127,11 @@ static void config_changed(void *baton, const metadata_image_t *image,
 
     if (type == CONFIG_TOPIC)
         configure(baton, image, name);
-    else if (type == CONFIG_BROKER)
-        /* A broker's property may be what every topic inherits. */
-        image_each_topic(image, configure_each, &configuring);
+    if (type != CONFIG_BROKER)
+        return;
+    dynamic_config_apply(baton, image);
+    /* A broker's property may be what every topic inherits. */
+    image_each_topic(image, configure_each, &configuring);
 }
 
 static void other_changed(void *baton, const metadata_image_t *image, int what)

@@ -24,24 +24,31 @@ static int add(config_synonym_t *values, int count, const char *name,
     return count + 1;
 }
 
-/* The dynamic values of every broker property that could give PROPERTY its
- * value: the static synonyms name them, each once or twice. */
+/* What was set while a broker ran, for each property of CHAIN. */
 static int add_dynamic(const scope_t *scope, const char *broker,
-                       config_source_t source, const config_synonym_t *known,
-                       int known_count, config_synonym_t *values, int count)
+                       config_source_t source, const config_id_t *chain,
+                       int length, config_synonym_t *values, int count)
 {
-    for (int i = 0; i < known_count; i++) {
-        int twin = 0;
+    for (int i = 0; i < length; i++) {
+        const char *name = property_get(chain[i])->name;
 
-        for (int j = 0; j < i; j++)
-            twin |= !strcmp(known[j].name, known[i].name);
-        if (!twin)
-            count = add(values, count, known[i].name,
-                        image_config(scope->image, CONFIG_BROKER, broker,
-                                     known[i].name),
-                        source);
+        count = add(values, count, name,
+                    image_config(scope->image, CONFIG_BROKER, broker, name),
+                    source);
     }
     return count;
+}
+
+/* Takes off what stands before the first value of NAME, all if there is none:
+ * Kafka names a broker's property in hours only behind that in milliseconds. */
+static int drop_until(const char *name, config_synonym_t *values, int count)
+{
+    int skip = 0;
+
+    while (skip < count && strcmp(values[skip].name, name))
+        skip++;
+    memmove(values, values + skip, (count - skip) * sizeof(*values));
+    return count - skip;
 }
 
 int effective_values(const config_t *config, const metadata_image_t *image,
@@ -50,23 +57,31 @@ int effective_values(const config_t *config, const metadata_image_t *image,
                      config_synonym_t values[EFFECTIVE_MAX])
 {
     scope_t scope = {config, image, broker, topic};
+    config_id_t chain[CONFIG_CHAIN_MAX];
     config_synonym_t known[CONFIG_SYNONYMS_MAX];
+    int length = config_chain(property->id, chain);
     int known_count = config_synonyms(config, property->id, known);
-    int count = 0;
+    int own = 0, count;
 
     if (topic)
-        count = add(values, count, property->name,
-                    image_config(image, CONFIG_TOPIC, topic, property->name),
-                    CONFIG_SOURCE_TOPIC);
+        own = add(values, 0, property->name,
+                  image_config(image, CONFIG_TOPIC, topic, property->name),
+                  CONFIG_SOURCE_TOPIC);
+    count = own;
     if (*broker)
-        count = add_dynamic(&scope, broker, CONFIG_SOURCE_DYNAMIC_BROKER, known,
-                            known_count, values, count);
-    count = add_dynamic(&scope, "", CONFIG_SOURCE_DYNAMIC_DEFAULT, known,
-                        known_count, values, count);
+        count = add_dynamic(&scope, broker, CONFIG_SOURCE_DYNAMIC_BROKER, chain,
+                            length, values, count);
+    count = add_dynamic(&scope, "", CONFIG_SOURCE_DYNAMIC_DEFAULT, chain,
+                        length, values, count);
     for (int i = 0; i < known_count; i++)
         count =
             add(values, count, known[i].name, known[i].value, known[i].source);
-    return count;
+    if (length == 0)
+        return count;
+    return own + drop_until(property->scope == CONFIG_SCOPE_TOPIC
+                                ? property_get(chain[0])->name
+                                : property->name,
+                            values + own, count - own);
 }
 
 /* The text that holds for topic property ID; NULL where only the broker's own

@@ -12,7 +12,7 @@
 #include "storage/log.h"
 
 /* A topic's own, two dynamic ones for each broker property, and the rest. */
-#define EFFECTIVE_MAX (1 + 3 * CONFIG_SYNONYMS_MAX)
+#define EFFECTIVE_MAX (1 + 2 * CONFIG_CHAIN_MAX + CONFIG_SYNONYMS_MAX)
 
 /*
  * Fills VALUES with all that PROPERTY is set to, the strongest first, and

@@ -36,9 +36,21 @@ NAMED.update({
     "replicas": [1, 1, 1, 2], "offset": [-1, 0, 1, 3, 99, -2],
     "partition_index": [-1, 0, 0, 0, 1, 5], "validate_only": [True],
     "response_partition_limit": [-1, 0, 1, 2, 3, 1000],
+    "resource_type": [2, 2, 4, 8, 16, 32], "config_operation": [0, 0, 1, 2, 3],
     "mechanism": [0, 1, 2, 3], "iterations": [1, 4096, 8192, 16384, 16385],
     "user": ["u"], "salt": [b"salt"], "salted_password": [b"password"],
 })
+
+
+def alters(kind, low, high):
+    """As `versions`, for IncrementalAlterConfigs of one kind of resource."""
+    def register(function):
+        def both(pair, version):
+            pair.run(function, version)
+        cases(f"IncrementalAlterConfigs version {{}} of {kind} is answered as "
+              "by Kafka", range(low, high + 1))(both)
+        return function
+    return register
 
 
 @versions("DeleteRecords", 0, 2)
@@ -251,11 +263,250 @@ def list_config_resources(side, version):
             side.call("ListConfigResources", version, resource_types=kinds)
 
 
+# Configurations ---------------------------------------------------------------
+
+def describe_config(side, kind, name, *keys):
+    """Waits until Kafka's broker has seen what its controller decided."""
+    time.sleep(0.15 if side.node.kind == "Kafka" else 0)
+    side.call("DescribeConfigs", 4, include_synonyms=True, resources=[{
+        "resource_type": kind, "resource_name": name,
+        "configuration_keys": list(keys) or None}])
+
+
+def altering(side, version, kind, name):
+    """A function that sends one IncrementalAlterConfigs for one resource."""
+    def ask(*rows, **fields):
+        side.call("IncrementalAlterConfigs", version, resources=[{
+            "resource_type": kind, "resource_name": fields.pop("name", name),
+            "configs": [{"name": key, "config_operation": op, "value": value}
+                        for key, op, value in rows]}],
+            validate_only=fields.pop("validate_only", False))
+    return ask
+
+
+SET, DELETE, APPEND, SUBTRACT = range(4)
+
+
+@alters("topics", 0, 1)
+def alter_topics(side, version):
+    name = f"altered-v{version}"
+    side.node.create(name)
+    ask = altering(side, version, 2, name)
+    keys = ("retention.ms", "cleanup.policy", "segment.bytes",
+            "min.insync.replicas", "compression.type")
+    ask(("retention.ms", SET, "1000"), ("segment.bytes", SET, "1048576"))
+    describe_config(side, 2, name, *keys)
+    ask(("retention.ms", SET, "1000"))
+    ask(("retention.ms", DELETE, None), ("segment.bytes", DELETE, "x"))
+    ask(("retention.ms", SET, "2000"), validate_only=True)
+    describe_config(side, 2, name, *keys)
+    ask(("cleanup.policy", APPEND, "compact"))
+    describe_config(side, 2, name, *keys)
+    ask(("cleanup.policy", APPEND, "compact,delete"))
+    ask(("cleanup.policy", SUBTRACT, "delete"))
+    describe_config(side, 2, name, *keys)
+    ask(("cleanup.policy", SUBTRACT, "nothing"))
+    ask(("cleanup.policy", APPEND, "burn"))
+    ask(("retention.ms", APPEND, "7"))
+    ask(("nothing", APPEND, "7"))
+    ask(("nothing", SET, "7"))
+    ask(("nothing", DELETE, None))
+    ask(("retention.ms", SET, "soon"))
+    ask(("retention.ms", SET, ""))
+    ask(("retention.ms", SET, None))
+    ask(("retention.ms", 9, "1"))
+    ask(("retention.ms", SET, "1"), ("retention.ms", DELETE, None))
+    ask(("min.compaction.lag.ms", SET, "10"),
+        ("max.compaction.lag.ms", SET, "9"))
+    ask(("retention.ms", SET, "5"), ("segment.bytes", SET, "x"))
+    ask()
+    describe_config(side, 2, name, *keys)
+    for other in ("", "nobody", "a b", "x" * 250):
+        ask(("retention.ms", SET, "5"), name=other)
+        ask(("retention.ms", SET, "x"), name=other)
+        ask(name=other)
+    row = {"resource_type": 2, "resource_name": name, "configs": []}
+    side.call("IncrementalAlterConfigs", version, resources=[row, row])
+    side.call("IncrementalAlterConfigs", version, resources=[])
+    for kind in (0, 1, 3, 99, -1):
+        side.call("IncrementalAlterConfigs", version, resources=[
+            {**row, "resource_type": kind}])
+
+
+@alters("brokers", 0, 1)
+def alter_brokers(side, version):
+    # num.io.threads and its like are read-only here, and not in Kafka
+    keys = ("log.retention.ms", "message.max.bytes", "custom.name",
+            "log.cleanup.policy", "min.insync.replicas")
+    for name in ("", "1"):
+        ask = altering(side, version, 4, name)
+        ask(("log.retention.ms", SET, "60000"),
+            ("message.max.bytes", SET, "2000000"))
+        describe_config(side, 4, name, *keys)
+        describe_config(side, 4, "1", *keys)
+        describe_config(side, 2, "filled", "retention.ms",
+                        "max.message.bytes", "cleanup.policy")
+        ask(("log.cleanup.policy", APPEND, "compact"))
+        ask(("log.cleanup.policy", SUBTRACT, "delete"))
+        describe_config(side, 4, name, *keys)
+        ask(("log.cleanup.policy", DELETE, None))
+        ask(("custom.name", SET, "x"))
+        describe_config(side, 4, name, *keys)
+        ask(("custom.name", DELETE, None))
+        ask(("log.retention.ms", DELETE, None),
+            ("message.max.bytes", DELETE, None))
+        describe_config(side, 4, "1", *keys)
+        ask(("num.partitions", SET, "3"))
+        ask(("node.id", SET, "3"))
+        ask(("log.retention.ms", SET, "soon"))
+        ask(("log.retention.ms", APPEND, "7"))
+        ask(("nothing", APPEND, "7"))
+        ask(("log.retention.ms", 9, "7"))
+        ask(("log.retention.ms", SET, None))
+        ask(("log.segment.bytes", SET, "1"))
+        ask(("compression.type", SET, "rar"))
+        ask(("min.insync.replicas", SET, "2"), validate_only=True)
+        ask(("min.insync.replicas", DELETE, None))
+        ask(("leader.replication.throttled.rate", SET, "1000"))
+        ask(("leader.replication.throttled.rate", SET, "x"))
+        ask(("leader.replication.throttled.rate", DELETE, None))
+        ask()
+    for name in ("2", "x", "-1", "1 "):
+        altering(side, version, 4, name)(("log.retention.ms", SET, "1"))
+
+
+@alters("groups", 0, 1)
+def alter_groups(side, version):
+    name = f"group-v{version}"
+    ask = altering(side, version, 32, name)
+    describe_config(side, 32, name)
+    ask(("consumer.session.timeout.ms", SET, "50000"))
+    describe_config(side, 32, name)
+    for key, values in {
+            "consumer.session.timeout.ms": ("44999", "60001", "x", "0"),
+            "consumer.heartbeat.interval.ms": ("4999", "15001", "15000"),
+            "consumer.assignment.interval.ms": ("0", "15000", "15001", "-1"),
+            "share.session.timeout.ms": ("44999", "45000", "60001"),
+            "share.heartbeat.interval.ms": ("4999", "15001"),
+            "share.record.lock.duration.ms": ("14999", "15000", "60001"),
+            "share.delivery.count.limit": ("1", "2", "10", "11"),
+            "share.partition.max.record.locks": ("99", "100", "10001"),
+            "share.auto.offset.reset": ("earliest", "never",
+                                        "by_duration:PT1H", "by_duration:x"),
+            "share.isolation.level": ("read_committed", "x"),
+            "share.renew.acknowledge.enable": ("false", "x"),
+            "share.assignment.interval.ms": ("0", "15001"),
+            "streams.session.timeout.ms": ("44999", "60001"),
+            "streams.heartbeat.interval.ms": ("4999", "15001"),
+            "streams.num.standby.replicas": ("1", "2", "3", "-1"),
+            "streams.initial.rebalance.delay.ms": ("0", "100000", "-1"),
+            "streams.assignment.interval.ms": ("0", "15001"),
+            "nothing": ("1",)}.items():
+        for value in values:
+            ask((key, SET, value))
+        ask((key, DELETE, None))
+    ask(("consumer.session.timeout.ms", APPEND, "1"))
+    describe_config(side, 32, name)
+    describe_config(side, 32, name, "consumer.session.timeout.ms", "x")
+    describe_config(side, 32, "")
+    ask(("consumer.session.timeout.ms", SET, "50000"), name="")
+    side.call("ListConfigResources", 1, resource_types=[32])
+
+
+@alters("client metrics", 0, 1)
+def alter_client_metrics(side, version):
+    name = f"subscription-v{version}"
+    ask = altering(side, version, 16, name)
+    describe_config(side, 16, name)
+    ask(("interval.ms", SET, "1000"))
+    describe_config(side, 16, name)
+    ask(("metrics", APPEND, "a.b"), ("match", APPEND, "client_id=x"))
+    ask(("metrics", APPEND, "c"))
+    describe_config(side, 16, name)
+    ask(("metrics", SUBTRACT, "a.b"))
+    for value in ("99", "100", "3600000", "3600001", "x", ""):
+        ask(("interval.ms", SET, value))
+    for value in ("client_id", "client_id=", "nothing=x", "client_id=a=b",
+                  "client_id=a,client_source_port=1", " client_id = x", ""):
+        ask(("match", SET, value))
+    ask(("nothing", SET, "x"))
+    describe_config(side, 16, name)
+    describe_config(side, 16, "nobody")
+    describe_config(side, 16, "")
+    ask(("metrics", SET, "x"), name="")
+    side.call("ListConfigResources", version)
+    ask(("metrics", DELETE, None), ("match", DELETE, None),
+        ("interval.ms", DELETE, None))
+    describe_config(side, 16, name)
+
+
+@alters("loggers", 0, 1)
+def alter_loggers(side, version):
+    ask = altering(side, version, 8, "1")
+    ask(("root", SET, "WARN"))
+    describe_config(side, 8, "1", "root")
+    ask(("root", SET, "INFO"))
+    ask(("root", DELETE, None))
+    ask(("root", SET, "LOUD"))
+    ask(("root", SET, "warn"))
+    ask(("root", APPEND, "WARN"))
+    ask(("root", SUBTRACT, "WARN"))
+    ask(("root", 9, "WARN"))
+    ask(("no.such.logger", SET, "WARN"))
+    ask(("no.such.logger", DELETE, None))
+    ask(("root", SET, None))
+    for name in ("", "2", "x"):
+        ask(("root", SET, "INFO"), name=name)
+        describe_config(side, 8, name)
+
+
+@versions("AlterConfigs", 0, 2)
+def alter_configs(side, version):
+    name = f"replaced-v{version}"
+    side.node.create(name, retention_ms=1)
+    keys = ("retention.ms", "segment.bytes", "cleanup.policy")
+
+    def ask(kind, name, *rows, validate_only=False):
+        side.call("AlterConfigs", version, validate_only=validate_only,
+                  resources=[{"resource_type": kind, "resource_name": name,
+                              "configs": [{"name": key, "value": value}
+                                          for key, value in rows]}])
+    ask(2, name, ("segment.bytes", "1048576"))
+    describe_config(side, 2, name, *keys)
+    ask(2, name, ("retention.ms", "5"), validate_only=True)
+    ask(2, name, ("cleanup.policy", "compact"), ("retention.ms", "7"))
+    describe_config(side, 2, name, *keys)
+    ask(2, name)
+    describe_config(side, 2, name, *keys)
+    ask(2, name, ("retention.ms", None))
+    ask(2, name, ("retention.ms", "1"), ("retention.ms", "2"))
+    ask(2, name, ("nothing", "1"))
+    ask(2, name, ("retention.ms", "soon"))
+    for other in ("", "nobody", "a b"):
+        ask(2, other, ("retention.ms", "1"))
+    for node in ("", "1"):
+        ask(4, node, ("log.retention.ms", "60000"))
+        describe_config(side, 4, "1", "log.retention.ms")
+        ask(4, node, ("num.partitions", "60000"))
+        ask(4, node)
+        describe_config(side, 4, "1", "log.retention.ms")
+    ask(4, "7")
+    ask(8, "1", ("root", "INFO"))
+    ask(16, name, ("interval.ms", "1000"))
+    ask(16, name)
+    ask(32, name, ("consumer.session.timeout.ms", "50000"))
+    ask(32, name)
+    for kind in (0, 3, 99):
+        ask(kind, name)
+    # a resource that comes twice: Kafka never answers
+
+
 RANDOM = ["DescribeLogDirs", "ElectLeaders",
           "AlterPartitionReassignments", "ListPartitionReassignments",
           "DescribeQuorum", "UnregisterBroker", "DescribeTopicPartitions",
           "DescribeUserScramCredentials", "DescribeAcls", "CreateAcls",
-          "DeleteAcls"]
+          "DeleteAcls",
+          "AlterConfigs", "IncrementalAlterConfigs", "DescribeConfigs"]
 
 
 @cases("random requests of {} are answered as by Kafka", RANDOM)
