@@ -243,28 +243,33 @@ apr_status_t checkpoint_read(checkpoint_t *checkpoint, const char *directory,
                              const char **error, apr_pool_t *pool)
 {
     apr_pool_t *scratch;
-    apr_status_t status = apr_pool_create(&scratch, NULL);
+    apr_status_t result = apr_pool_create(&scratch, NULL);
     int which, number = 0;
 
-    for (which = 0; which < FILES && status == APR_SUCCESS; which++) {
+    if (result != APR_SUCCESS)
+        return result;
+    for (which = 0; which < FILES; which++) {
         char *path =
             apr_pstrcat(scratch, directory, "/", file_names[which], NULL);
         char *text;
         apr_size_t length;
+        apr_status_t status =
+            fs_read_whole(path, CHECKPOINT_LIMIT, &text, &length, scratch);
 
-        status = fs_read_whole(path, CHECKPOINT_LIMIT, &text, &length, scratch);
-        if (APR_STATUS_IS_ENOENT(status)) {
-            status = APR_SUCCESS;
+        if (APR_STATUS_IS_ENOENT(status))
             continue;
-        }
         if (status == APR_SUCCESS)
             status = read_lines(checkpoint, which, text, &number);
         if (status == TAKHIN_ECORRUPT)
             *error =
                 apr_psprintf(pool, "%s, line %d makes no sense", path, number);
+        if (status != APR_SUCCESS)
+            result = status;
+        if (status != APR_SUCCESS && status != TAKHIN_ECORRUPT)
+            break;
     }
     apr_pool_destroy(scratch);
-    return status;
+    return result;
 }
 
 /* "a-b-7" is partition 7 of topic a-b. */

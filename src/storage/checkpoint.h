@@ -32,7 +32,8 @@ void checkpoint_get(const checkpoint_t *checkpoint, const char *name,
 int checkpoint_copy(checkpoint_t *checkpoint, const checkpoint_t *from);
 
 /* Reads the files in DIRECTORY; those that are missing or empty say nothing.
- * TAKHIN_ECORRUPT: *ERROR names file and line, from POOL. */
+ * TAKHIN_ECORRUPT: *ERROR names file and line, from POOL; of that file what
+ * stands above the line was taken in, and of the others all. */
 apr_status_t checkpoint_read(checkpoint_t *checkpoint, const char *directory,
                              const char **error, apr_pool_t *pool);
 /* Writes them but the cleaner's, each whole or not at all. */

@@ -163,21 +163,90 @@ static int must_roll(const log_t *log, const segment_t *active,
            segment_index_times(active) + 1 >= index_bytes / SEGMENT_TIME_ENTRY;
 }
 
+/* ---- the end that a clean stop left -------------------------------------- */
+
+static apr_status_t take_next(void *baton, int64_t position,
+                              const record_batch_t *batch, const uint8_t *data)
+{
+    int64_t *next = baton;
+
+    (void)position, (void)data;
+    *next = record_batch_next_offset(batch);
+    return APR_SUCCESS;
+}
+
+/* Walks the headers of SEGMENT from POSITION on: where they end and with which
+ * offset. */
+static apr_status_t walk_to_end(segment_t *segment, int64_t position,
+                                int64_t *end, int64_t *next)
+{
+    apr_status_t status;
+
+    *next = segment->base_offset;
+    status =
+        log_scan(segment, position, segment->size, 0, take_next, next, end);
+    return status == TAKHIN_ECORRUPT ? APR_SUCCESS : status;
+}
+
+/*
+ * Before the first append to a segment that nobody has read: its batches must
+ * end where the file and the checkpoint say, or what is appended could never
+ * be found. What lies behind that end was never promised to anyone, and is
+ * cut. When they end elsewhere *ROLL is set: nothing is to be added to it.
+ */
+static apr_status_t check_end(log_t *log, segment_t *active, int *roll)
+{
+    const int64_t size = active->size;
+    int64_t offset, position, end, next;
+    apr_status_t status =
+        segment_index_before(active, log->path, INT64_MAX, &offset, &position);
+
+    if (status == APR_SUCCESS)
+        status = walk_to_end(active, position, &end, &next);
+    if (status == APR_SUCCESS && next != active->next_offset && position > 0)
+        status = walk_to_end(active, 0, &end, &next);
+    if (status != APR_SUCCESS || size == 0)
+        return status;
+    *roll = next != active->next_offset;
+    if (*roll)
+        LOG_ERROR(storage,
+                  "%s/%020lld.log: makes no sense from byte %lld on: nothing "
+                  "is added to it",
+                  log->path, (long long)active->base_offset, (long long)end);
+    if (*roll || end == size)
+        return APR_SUCCESS;
+    LOG_WARN(storage, "%s: cut %lld bytes behind the log's end %lld", log->path,
+             (long long)(size - end), (long long)next);
+    status = segment_truncate(active, log->path, log->lock, end, next);
+    log_put(&log->bytes, log_get(&log->bytes) - (size - end));
+    return status;
+}
+
+static apr_status_t open_active(log_t *log, segment_t *active, int *roll)
+{
+    apr_status_t status = segment_pin(active, log->path);
+
+    if (status != APR_SUCCESS || active->ready)
+        return status;
+    status = segment_prepare(active, log->path, log->lock);
+    if (status == APR_SUCCESS)
+        status = check_end(log, active, roll);
+    if (status != APR_SUCCESS)
+        segment_unpin(active);
+    return status;
+}
+
 /* Sets *SEGMENT to the pinned segment that takes PLAN. */
 static apr_status_t choose_segment(log_t *log, const append_plan_t *plan,
                                    segment_t **segment)
 {
     segment_t *active = log_active(log);
-    apr_status_t status = segment_pin(active, log->path);
+    int roll = 0;
+    apr_status_t status = open_active(log, active, &roll);
 
-    if (status == APR_SUCCESS && !active->ready) {
-        status = segment_prepare(active, log->path, log->lock);
-        if (status != APR_SUCCESS)
-            segment_unpin(active);
-    }
     if (status != APR_SUCCESS)
         return log_failed(log, status, "opening the active segment");
-    if (must_roll(log, active, plan)) {
+    if (roll || must_roll(log, active, plan)) {
         segment_unpin(active);
         status = log_roll(log, plan->base_offset);
         if (status == APR_SUCCESS) {

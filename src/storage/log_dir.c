@@ -742,8 +742,8 @@ apr_status_t log_dir_open(log_dir_t **dir, const char *path,
     if (status == APR_SUCCESS) {
         status = checkpoint_read(made->recalled, path, error, pool);
         if (status == TAKHIN_ECORRUPT && !made->was_clean) {
-            /* They only save work: everything is checked from the start. */
-            LOG_WARN(storage, "%s; all logs are checked", *error);
+            /* They only save work: what they do not tell is checked. */
+            LOG_WARN(storage, "%s; it is not read any further", *error);
             *error = NULL;
             status = APR_SUCCESS;
         }

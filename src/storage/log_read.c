@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/logger.h"
 
 /* A segment as it was when the lock was held. Holds a reference. */
 typedef struct {
@@ -194,6 +195,18 @@ static apr_status_t read_views(log_t *log, views_t *views, int64_t offset,
     return APR_SUCCESS;
 }
 
+/* Bytes that make no sense concern who reads them, not the whole disk. */
+static apr_status_t read_failed(log_t *log, apr_status_t status, int64_t offset)
+{
+    if (status != TAKHIN_ECORRUPT && status != TAKHIN_ETRUNCATED &&
+        status != APR_EOF)
+        return log_failed(log, status, "reading");
+    LOG_EVERY(10, storage, ERROR,
+              "%s: what lies at or behind offset %lld makes no sense",
+              log->path, (long long)offset);
+    return TAKHIN_ECORRUPT;
+}
+
 #define READ_ATTEMPTS 8
 
 apr_status_t log_read_range(log_t *log, int64_t offset, int64_t upper,
@@ -233,9 +246,7 @@ apr_status_t log_read_range(log_t *log, int64_t offset, int64_t upper,
     }
     if (log_usable(log) != APR_SUCCESS)
         return log_usable(log);
-    /* Bytes that make no sense concern who reads them, not the whole disk. */
-    return status == TAKHIN_ECORRUPT ? status
-                                     : log_failed(log, status, "reading");
+    return read_failed(log, status, offset);
 }
 
 /* ---- into memory ------------------------------------------------------- */
@@ -278,7 +289,7 @@ apr_status_t log_read(log_t *log, int64_t offset, int64_t upper,
     }
     read_range_release(&range);
     if (status != APR_SUCCESS)
-        return log_failed(log, status, "reading");
+        return read_failed(log, status, offset);
     *length = whole_batches(*data, at);
     return *length == 0 ? TAKHIN_ECORRUPT : APR_SUCCESS;
 }

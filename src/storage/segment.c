@@ -13,6 +13,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/logger.h"
 #include "storage/segment_index.h"
 
 char *segment_path(char *buffer, const char *directory, int64_t base_offset,
@@ -96,7 +97,8 @@ static apr_status_t walk_fill(segment_t *segment, walk_window_t *window,
     int64_t want = stop - position + RECORD_BATCH_OVERHEAD;
     apr_status_t status;
 
-    if (want > (int64_t)sizeof(window->bytes))
+    /* past STOP, when the index and the log do not agree */
+    if (want > (int64_t)sizeof(window->bytes) || want < RECORD_BATCH_OVERHEAD)
         want = 2 * RECORD_BATCH_OVERHEAD;
     if (want > limit - position)
         want = limit - position;
@@ -106,15 +108,22 @@ static apr_status_t walk_fill(segment_t *segment, walk_window_t *window,
     return status == APR_EOF ? TAKHIN_ECORRUPT : status;
 }
 
-/* From the batch at *POSITION on to the first whose last offset is at or above
+/* Where a walk begins. */
+typedef struct {
+    int64_t position;
+    int64_t last; /* offset of the batch there, or -1: not known */
+    int64_t stop; /* by where OFFSET was met */
+} walk_start_t;
+
+/* From the batch at START on to the first whose last offset is at or above
  * OFFSET. *NEXT: the offset behind it, or -1 when its header was not read. */
-static apr_status_t walk(segment_t *segment, int64_t offset, int64_t stop,
-                         int64_t limit, int64_t *position, uint32_t *size,
-                         int64_t *next)
+static apr_status_t walk(segment_t *segment, int64_t offset,
+                         const walk_start_t *start, int64_t limit,
+                         int64_t *position, uint32_t *size, int64_t *next)
 {
     walk_window_t window;
     record_batch_t batch;
-    int64_t at = *position;
+    int64_t at = start->position;
 
     window.length = 0;
     window.position = at;
@@ -125,7 +134,7 @@ static apr_status_t walk(segment_t *segment, int64_t offset, int64_t stop,
         apr_status_t status;
 
         if (left < RECORD_BATCH_OVERHEAD) {
-            status = walk_fill(segment, &window, at, stop, limit);
+            status = walk_fill(segment, &window, at, start->stop, limit);
             if (status != APR_SUCCESS)
                 return status;
             skip = 0;
@@ -135,7 +144,9 @@ static apr_status_t walk(segment_t *segment, int64_t offset, int64_t stop,
             record_batch_parse(&batch, window.bytes + skip, (apr_size_t)left);
         if (status != APR_SUCCESS)
             return status;
-        if (at + (int64_t)record_batch_size(&batch) > limit)
+        if (at + (int64_t)record_batch_size(&batch) > limit ||
+            (at == start->position && start->last >= 0 &&
+             start->last != record_batch_last_offset(&batch)))
             return TAKHIN_ECORRUPT;
         if (record_batch_last_offset(&batch) >= offset) {
             *size = (uint32_t)record_batch_size(&batch);
@@ -150,21 +161,37 @@ static apr_status_t walk(segment_t *segment, int64_t offset, int64_t stop,
     return APR_SUCCESS;
 }
 
-/* 1 when a hint knows OFFSET; otherwise where to walk from, and the position
- * at which the batch must have been met. The lock is held. */
+/* 1 when a hint knows OFFSET; otherwise where to walk from. The lock is held. */
 static int find_start(segment_t *segment, int64_t offset, int64_t limit,
-                      int64_t *start, int64_t *stop)
+                      walk_start_t *start)
 {
     const segment_hint_t *hint =
         &segment->index->hints[(uint64_t)offset % SEGMENT_HINTS];
 
     if (hint->offset == offset && hint->position > 0 &&
         hint->position <= limit) {
-        *start = hint->position;
+        start->position = hint->position;
         return 1;
     }
-    *stop = limit;
-    return segment_index_floor(segment, offset, limit, start, stop);
+    start->stop = limit;
+    segment_index_floor(segment, offset, limit, &start->position, &start->stop,
+                        &start->last);
+    return 0;
+}
+
+/* An index entry that the log does not agree with is of no use: the whole
+ * segment is walked. */
+static apr_status_t walk_all(segment_t *segment, const char *directory,
+                             int64_t offset, int64_t limit, int64_t *position,
+                             uint32_t *size, int64_t *next)
+{
+    const walk_start_t start = {0, -1, limit};
+
+    LOG_EVERY(10, storage, WARN,
+              "%s/%020lld.index does not agree with its segment near offset "
+              "%lld, which is searched for without it",
+              directory, (long long)segment->base_offset, (long long)offset);
+    return walk(segment, offset, &start, limit, position, size, next);
 }
 
 apr_status_t segment_find(segment_t *segment, const char *directory,
@@ -172,7 +199,8 @@ apr_status_t segment_find(segment_t *segment, const char *directory,
                           int64_t next, int64_t *position, uint32_t *batch_size)
 {
     apr_status_t status = APR_SUCCESS;
-    int64_t stop, behind;
+    walk_start_t start;
+    int64_t behind;
     int known;
 
     *batch_size = 0;
@@ -181,19 +209,25 @@ apr_status_t segment_find(segment_t *segment, const char *directory,
         return APR_SUCCESS;
     }
     lock_enter(lock);
-    known = find_start(segment, offset, limit, position, &stop);
+    known = find_start(segment, offset, limit, &start);
     if (!known && !segment->index->loaded) {
         lock_leave(lock);
         status = segment_index_load(segment, directory, lock);
         if (status != APR_SUCCESS)
             return status;
         lock_enter(lock);
-        known = find_start(segment, offset, limit, position, &stop);
+        known = find_start(segment, offset, limit, &start);
     }
     lock_leave(lock);
+    *position = start.position;
     if (known)
         return APR_SUCCESS;
-    status = walk(segment, offset, stop, limit, position, batch_size, &behind);
+    status =
+        walk(segment, offset, &start, limit, position, batch_size, &behind);
+    if (start.position > 0 &&
+        (status == TAKHIN_ECORRUPT || status == TAKHIN_ETRUNCATED))
+        status = walk_all(segment, directory, offset, limit, position,
+                          batch_size, &behind);
     if (status != APR_SUCCESS)
         return status;
     lock_enter(lock);
@@ -219,9 +253,10 @@ apr_status_t segment_prepare(segment_t *segment, const char *directory,
         return status;
     if (segment->size > 0) {
         status = segment_read_header(segment, 0, segment->size, &batch);
-        if (status != APR_SUCCESS)
-            return status;
-        segment->first_timestamp = batch.max_timestamp;
+        if (status == APR_SUCCESS)
+            segment->first_timestamp = batch.max_timestamp;
+        else if (status != TAKHIN_ECORRUPT && status != APR_EOF)
+            return status; /* what makes no sense has no timestamp */
     }
     lock_enter(lock);
     segment->ready = 1;

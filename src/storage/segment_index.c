@@ -253,8 +253,9 @@ apr_status_t segment_index_load(segment_t *segment, const char *directory,
     }
 }
 
-int segment_index_floor(const segment_t *segment, int64_t offset, int64_t limit,
-                        int64_t *start, int64_t *stop)
+void segment_index_floor(const segment_t *segment, int64_t offset,
+                         int64_t limit, int64_t *start, int64_t *stop,
+                         int64_t *last)
 {
     const segment_index_t *index = segment->index;
     int64_t relative = offset - segment->base_offset;
@@ -268,14 +269,15 @@ int segment_index_floor(const segment_t *segment, int64_t offset, int64_t limit,
         else
             high = middle;
     }
+    *last = -1;
     if (low < index->count && (int64_t)index->entries[low].position < limit)
         *stop = index->entries[low].position;
     if (low == 0 || (int64_t)index->entries[low - 1].position >= limit) {
         *start = 0;
-        return 0;
+        return;
     }
     *start = index->entries[low - 1].position;
-    return (int64_t)index->entries[low - 1].offset == relative;
+    *last = segment->base_offset + (int64_t)index->entries[low - 1].offset;
 }
 
 /* ---- to the files ------------------------------------------------------ */

@@ -23,10 +23,11 @@ apr_status_t segment_index_load(segment_t *segment, const char *directory,
                                 lock_t *lock);
 
 /* Where to start to walk for OFFSET (*START) and by when it was met (*STOP,
- * left alone when the index does not say). 1 when *START is the batch itself.
- * The lock is held. */
-int segment_index_floor(const segment_t *segment, int64_t offset, int64_t limit,
-                        int64_t *start, int64_t *stop);
+ * left alone when the index does not say). *LAST: the last offset that the
+ * batch at *START must have, or -1. The lock is held. */
+void segment_index_floor(const segment_t *segment, int64_t offset,
+                         int64_t limit, int64_t *start, int64_t *stop,
+                         int64_t *last);
 
 /* segment_prepare's part: counts the entries that make sense and cuts the
  * files there; the last time entry becomes the largest timestamp. */
