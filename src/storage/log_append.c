@@ -391,21 +391,36 @@ static int publish(log_t *log, segment_t *segment, const append_plan_t *plan)
     return full;
 }
 
+/* Producer state knows of batches that were taken back: it is made anew from
+ * what the log says. Left as it is it would call them duplicates. */
+static void untrack_producers(log_t *log)
+{
+    apr_status_t status = log_load_producers(log, 0);
+
+    if (status != APR_SUCCESS)
+        log_dir_fail(log->dir, status, "taking back an append");
+}
+
 static apr_status_t write_plan(log_t *log, const append_plan_t *plan)
 {
     segment_t *segment = NULL;
     apr_status_t status = choose_segment(log, plan, &segment);
+    int tracked = 0;
 
     if (status != APR_SUCCESS)
         return status;
     status =
         fs_write_at(segment->file, segment->size, plan->data, plan->length);
-    log_failed(log, status, "appending");
-    if (status == APR_SUCCESS)
+    if (status == APR_SUCCESS) {
         status = track_producers(log, segment, plan);
+        tracked = 1;
+    }
     if (status != APR_SUCCESS) {
+        log_failed(log, status, "appending");
         take_back(log, segment);
         segment_unpin(segment);
+        if (tracked && log_dir_online(log->dir))
+            untrack_producers(log);
         return status;
     }
     if (publish(log, segment, plan))

@@ -841,12 +841,14 @@ static void remove_rest(log_dir_t *dir)
 apr_status_t log_dir_close(log_dir_t *dir, int64_t broker_epoch)
 {
     apr_status_t status = log_dir_online(dir) ? APR_SUCCESS : TAKHIN_EOFFLINE;
+    /* A start that came to nothing leaves a new directory new. */
+    int used = dir->started || broker_epoch >= -1;
     char text[96];
 
     stop_threads(dir);
     remove_rest(dir);
     TAKHIN_ASSERT(dir->logs == NULL);
-    if (status == APR_SUCCESS)
+    if (status == APR_SUCCESS && used)
         status = log_dir_checkpoint(dir);
     if (status == APR_SUCCESS && broker_epoch >= -1 &&
         apr_atomic_read32(&dir->unclean) == 0) {

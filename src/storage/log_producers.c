@@ -25,6 +25,8 @@ static apr_status_t sync_txn_indexes(log_t *log)
          log->dirty_txns && status == APR_SUCCESS && i < log->segment_count;
          i++)
         status = txn_index_sync(log->path, log->segments[i]->base_offset);
+    if (status == APR_SUCCESS && log->dirty_txns)
+        status = fs_sync_dir(log->path); /* their names, too */
     if (status == APR_SUCCESS)
         log->dirty_txns = 0;
     return status;

@@ -22,13 +22,6 @@ typedef struct {
 static figures_t figures;
 static uint64_t first_seed;
 
-static int setting(const char *name, int otherwise)
-{
-    const char *text = getenv(name);
-
-    return text != NULL && *text != '\0' ? atoi(text) : otherwise;
-}
-
 static void check_state(const run_t *run, const disk_state_t *state, int at,
                         disk_mode_t mode, const char *path)
 {
@@ -85,13 +78,6 @@ static void cut_everywhere(const run_t *run, int from, int samples)
             check_state(run, &state, i, DISK_ANY, path);
     }
     disk_state_end(&state);
-}
-
-static void quiet(void *baton, const char *line, apr_size_t length)
-{
-    (void)baton;
-    (void)line;
-    (void)length;
 }
 
 static void begin(uint64_t seed)

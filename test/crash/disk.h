@@ -35,7 +35,7 @@
 
 typedef struct {
     fs_op_t op;
-    int failed;                /* FS_SYNC: and it failed */
+    int failed;                /* FS_SYNC, FS_SYNC_DIR: and it failed */
     char *path, *path2;        /* below the root */
     int64_t offset;
     uint8_t *data;             /* FS_WRITE */
@@ -50,7 +50,6 @@ typedef struct {
     disk_event_t *events;
     int count;
     int room;
-    int busy;                  /* 1: the disk itself looks something up */
     /* Faults: the one that comes when FAULT_AT calls were let through. */
     int64_t calls;
     int64_t fault_at;          /* -1: none */
@@ -133,8 +132,8 @@ static inline apr_status_t disk_fault(disk_t *disk, fs_call_t *call)
             call->length = 1 + call->length / 3;
         return APR_SUCCESS;
     }
-    if (call->op == FS_SYNC)
-        disk_note(disk, FS_SYNC, call->path, NULL, 0, NULL, 0, 1);
+    if (call->op == FS_SYNC || call->op == FS_SYNC_DIR)
+        disk_note(disk, call->op, call->path, NULL, 0, NULL, 0, 1);
     return disk->fault_status;
 }
 

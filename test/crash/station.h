@@ -248,7 +248,8 @@ typedef struct {
 typedef struct {
     int64_t producer_id;
     int64_t first_offset;
-    int64_t marker;
+    int64_t marker;            /* NEVER: not asked for */
+    int appended;              /* it was answered well */
 } abort_t;
 
 typedef struct {
@@ -557,7 +558,9 @@ static inline void check_aborts(check_t *check, int topic, int index,
 
         if (wanted->first_offset < start || wanted->first_offset >= end)
             continue;
-        if (wanted->marker >= end) {
+        if (wanted->marker >= end ||
+            (!wanted->appended &&
+             log_last_stable_offset(log) <= wanted->first_offset)) {
             if (log_last_stable_offset(log) > wanted->first_offset)
                 CHECK_FAIL(check, "%d/%d: the open transaction at %lld is "
                            "stable", topic, index,

@@ -11,6 +11,20 @@
 #include "station.h"
 #include "storage/cleaner.h"
 
+static inline int setting(const char *name, int otherwise)
+{
+    const char *text = getenv(name);
+
+    return text != NULL && *text != '\0' ? atoi(text) : otherwise;
+}
+
+static inline void quiet(void *baton, const char *line, apr_size_t length)
+{
+    (void)baton;
+    (void)line;
+    (void)length;
+}
+
 typedef struct {
     disk_t disk;
     const char *root;          /* the disk's */
@@ -230,8 +244,8 @@ static inline void step_abort(run_t *run, const char *name, int index,
         return;
     plan.marker = 1;
     plan.records = 0;
-    if (run_append(run, name, index, &plan) == APR_SUCCESS)
-        aborted->marker = plan.offset;
+    aborted->appended = run_append(run, name, index, &plan) == APR_SUCCESS;
+    aborted->marker = plan.offset; /* an answer may be missing */
 }
 
 /* What acks=all waits for. */
