@@ -145,6 +145,9 @@ apr_status_t log_failed(log_t *log, apr_status_t status, const char *what)
 {
     char line[512];
 
+    if (APR_STATUS_IS_ENOSPC(status))
+        LOG_EVERY(10, storage, ERROR, "%s: %s failed: no space is left",
+                  log->path, what);
     if (status == APR_SUCCESS || APR_STATUS_IS_ENOSPC(status) ||
         status == APR_ENOMEM || APR_STATUS_IS_EMFILE(status))
         return status;

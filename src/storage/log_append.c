@@ -444,6 +444,7 @@ static apr_status_t append_locked(log_t *log, append_plan_t *plan,
         status = plan_append(log, plan, leader_epoch, result);
     if (status != APR_SUCCESS || result->duplicate)
         return status;
+    log_dir_will_write(log->dir, plan->length);
     status = log_dir_check_space(log->dir);
     if (status == APR_SUCCESS)
         status = write_plan(log, plan);

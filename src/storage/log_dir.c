@@ -40,6 +40,7 @@ struct log_dir_t {
     segment_cache_t *cache;
     volatile apr_uint32_t offline; /* atomic */
     volatile apr_uint32_t full;    /* atomic: less than the reserve is free */
+    volatile apr_uint64_t written; /* atomic: bytes since that was looked up */
     volatile apr_uint32_t unclean; /* atomic: no clean-stop marker */
     int was_clean;
     int64_t clean_epoch;
@@ -110,6 +111,40 @@ segment_cache_t *log_dir_cache(log_dir_t *dir)
 apr_status_t log_dir_check_space(log_dir_t *dir)
 {
     return apr_atomic_read32(&dir->full) ? APR_ENOSPC : APR_SUCCESS;
+}
+
+static void check_space(log_dir_t *dir)
+{
+    apr_off_t free, total;
+    apr_uint32_t full;
+
+    if (dir->options.reserve_bytes <= 0)
+        return;
+    if (fs_free_space(dir->path, &free, &total) != APR_SUCCESS)
+        return; /* a failing disk shows where it matters */
+    full = free < dir->options.reserve_bytes;
+    if (apr_atomic_xchg32(&dir->full, full) == full)
+        return;
+    if (full)
+        LOG_ERROR(storage,
+                  "log directory %s: %lld bytes are free, less than "
+                  "log.dir.reserve.bytes: Produce is refused",
+                  dir->path, (long long)free);
+    else
+        LOG_INFO(storage, "log directory %s has space again", dir->path);
+}
+
+void log_dir_will_write(log_dir_t *dir, apr_size_t bytes)
+{
+    apr_uint64_t written;
+
+    if (dir->options.reserve_bytes <= 0)
+        return;
+    written = apr_atomic_add64(&dir->written, bytes) + bytes;
+    if (written < (apr_uint64_t)dir->options.reserve_bytes / 8)
+        return;
+    apr_atomic_set64(&dir->written, 0);
+    check_space(dir);
 }
 
 /* ---- its logs ----------------------------------------------------------- */
@@ -541,26 +576,6 @@ static void remove_due(log_dir_t *dir, apr_time_t now)
 
 /* ---- the housekeeper ---------------------------------------------------- */
 
-static void check_space(log_dir_t *dir)
-{
-    apr_off_t free, total;
-    apr_uint32_t full;
-
-    if (dir->options.reserve_bytes <= 0)
-        return;
-    if (fs_free_space(dir->path, &free, &total) != APR_SUCCESS)
-        return; /* a failing disk shows where it matters */
-    full = free < dir->options.reserve_bytes;
-    if (apr_atomic_xchg32(&dir->full, full) == full)
-        return;
-    if (full)
-        LOG_ERROR(storage,
-                  "log directory %s: %lld bytes are free, less than "
-                  "log.dir.reserve.bytes: Produce is refused",
-                  dir->path, (long long)free);
-    else
-        LOG_INFO(storage, "log directory %s has space again", dir->path);
-}
 
 /* Whether flush.ms says that it is time. */
 static int is_flush_due(log_t *log, apr_time_t now)

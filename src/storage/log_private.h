@@ -218,6 +218,9 @@ int64_t log_dir_cleaned_offset(log_dir_t *dir, const char *name);
 apr_status_t log_dir_set_cleaned(log_dir_t *dir, log_t *log, int64_t offset);
 /* Lowers it to OFFSET, where the log was truncated. */
 void log_dir_lower_cleaned(log_dir_t *dir, const char *name, int64_t offset);
+/* BYTES are about to be written: the free space is looked up again before the
+ * reserve can be used up unseen. */
+void log_dir_will_write(log_dir_t *dir, apr_size_t bytes);
 /* A log was not opened or not closed in order: the next start must not take
  * this stop for a clean one. */
 void log_dir_set_unclean(log_dir_t *dir);
