@@ -28,6 +28,7 @@
  */
 #include "net/connection.h"
 
+#include <apr_thread_proc.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -386,7 +387,7 @@ static apr_status_t read_some(connection_t *connection)
     rv = apr_socket_recv(
         connection->socket,
         (char *)connection->input->data + connection->input->used, &got);
-    connection->turns++;
+    connection->turns += !rv;
     connection->readable = rv == APR_SUCCESS && got == ask;
     if (rv)
         return rv;
@@ -397,8 +398,33 @@ static apr_status_t read_some(connection_t *connection)
     return APR_SUCCESS;
 }
 
+/*
+ * Tries to read for spin_time without going to sleep: a client that asks again
+ * within some microseconds is served before the kernel would have woken this
+ * thread. Only one worker does so, it lets others run in between, and it stops
+ * as soon as a task waits: what it costs is an idle core's time.
+ */
+static apr_status_t spin(connection_t *connection)
+{
+    net_server_t *server = connection->server;
+    apr_time_t end;
+    apr_status_t rv = APR_EAGAIN;
+
+    if (!server->options.spin_time || !atomic_cas32(&server->spinning, 0, 1))
+        return APR_EAGAIN;
+    end = clock_monotonic() + server->options.spin_time;
+    do {
+        rv = read_some(connection);
+        if (!APR_STATUS_IS_EAGAIN(rv))
+            break;
+        apr_thread_yield();
+    } while (clock_monotonic() < end && !worker_pool_busy(server->workers));
+    atomic_set32(&server->spinning, 0);
+    return rv;
+}
+
 /* Waits a moment for a client that was just answered, if a worker can be spared
- * for it. APR_EAGAIN: it sent nothing. */
+ * for it, and reads what it sends. APR_EAGAIN: it sent nothing. */
 static apr_status_t linger(connection_t *connection)
 {
     net_server_t *server = connection->server;
@@ -409,14 +435,18 @@ static apr_status_t linger(connection_t *connection)
         return APR_EAGAIN;
     if (connection->first || !server->options.linger_time ||
         !worker_pool_linger_begin(server->workers))
-        return APR_SUCCESS; /* then the read itself will tell */
-    connection->poll.reqevents = APR_POLLIN;
-    rv = apr_poll(&connection->poll, 1, &ready, server->options.linger_time);
+        return read_some(connection);
+    rv = spin(connection);
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        connection->poll.reqevents = APR_POLLIN;
+        if (!apr_poll(&connection->poll, 1, &ready,
+                      server->options.linger_time))
+            rv = read_some(connection);
+    }
     worker_pool_linger_end(server->workers);
-    if (rv || !ready)
-        return APR_EAGAIN;
-    atomic_add64(&server->counters.lingered, 1);
-    return APR_SUCCESS;
+    if (!rv)
+        atomic_add64(&server->counters.lingered, 1);
+    return rv;
 }
 
 /* The owner's loop ------------------------------------------------------- */
@@ -425,17 +455,14 @@ static apr_status_t linger(connection_t *connection)
 static int run_reading(connection_t *connection)
 {
     net_server_t *server = connection->server;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv;
 
     if (connection->turns && worker_pool_busy(server->workers)) {
         connection->turns = 0;
         worker_pool_requeue(server->workers, &connection->task);
         return 1;
     }
-    if (!connection->readable)
-        rv = linger(connection);
-    if (!rv)
-        rv = read_some(connection);
+    rv = connection->readable ? read_some(connection) : linger(connection);
     if (!rv)
         return 0;
     if (APR_STATUS_IS_EAGAIN(rv) || APR_STATUS_IS_EINTR(rv))

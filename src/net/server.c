@@ -31,6 +31,7 @@ void net_options_init(net_options_t *options)
     options->idle_time = apr_time_from_sec(600);
     options->stall_time = apr_time_from_sec(30);
     options->linger_time = 2000;
+    options->spin_time = 20;
 }
 
 /* Slots ------------------------------------------------------------------ */

@@ -51,6 +51,7 @@ typedef struct {
     apr_interval_time_t idle_time;   /* a silent connection is closed */
     apr_interval_time_t stall_time;  /* so is one in the midst of a frame */
     apr_interval_time_t linger_time; /* a worker waits for the next request */
+    apr_interval_time_t spin_time;  /* of that: looking, without sleep */
     net_pollset_mode_t pollset;
 
     void *baton;          /* net_server_baton */
