@@ -11,6 +11,7 @@
 
 #include "api/delayed.h"
 #include "api/fetch_session.h"
+#include "api/quotas.h"
 #include "api/request.h"
 #include "base/config.h"
 #include "base/timer.h"
@@ -39,6 +40,7 @@ struct broker_t {
                                          and credentials; before all others */
     purgatory_t *purgatory;
     fetch_sessions_t *fetch_sessions;
+    quotas_t *quotas;
     producer_ids_t *producer_ids;
     group_coordinator_t *groups;
     transaction_coordinator_t *transactions;

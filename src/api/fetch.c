@@ -266,7 +266,14 @@ static void answer(fetch_t *fetch)
 
     fetch_response_init(&response);
     response.session_id = fetch->context.session_id;
-    put_all(fetch, &response);
+    if (fetch->replica == CONSUMER && fetch->bytes > 0)
+        fetch->request->throttle_ms = request_quota(
+            fetch->request, QUOTA_FETCH, (double)fetch->bytes, 1);
+    if (fetch->request->throttle_ms > 0)
+        /* Nothing is sent now; it is asked for once more. */
+        forget_ranges(fetch);
+    else
+        put_all(fetch, &response);
     release_partitions(fetch);
     fetch_context_close(fetch->request->broker->fetch_sessions,
                         &fetch->context);
@@ -345,6 +352,20 @@ static void look_up(fetch_t *fetch)
     }
 }
 
+/* More than the quota has room for would never be sent. */
+static void limit_by_quota(fetch_t *fetch)
+{
+    request_t *request = fetch->request;
+    int64_t most = quotas_most(
+        request->broker->quotas, QUOTA_FETCH, request_user(request),
+        request->client_id.length < 0
+            ? ""
+            : wire_string_dup(request->client_id, request->pool));
+
+    if (most >= 0 && (apr_size_t)most < fetch->max_bytes)
+        fetch->max_bytes = (apr_size_t)most;
+}
+
 static void set_limits(fetch_t *fetch)
 {
     const fetch_request_t *body = fetch->body;
@@ -354,6 +375,8 @@ static void set_limits(fetch_t *fetch)
     if (body->max_bytes < most)
         most = body->max_bytes < 0 ? 0 : body->max_bytes;
     fetch->max_bytes = (apr_size_t)most;
+    if (quotas_enabled(fetch->request->broker->quotas))
+        limit_by_quota(fetch);
     fetch->min_bytes = body->min_bytes < 0 ? 0 : (apr_size_t)body->min_bytes;
     if (fetch->min_bytes > fetch->max_bytes)
         fetch->min_bytes = fetch->max_bytes;

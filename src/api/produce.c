@@ -219,6 +219,9 @@ static void produce_topic(produce_t *produce, int32_t t,
 
 static void answer(produce_t *produce)
 {
+    produce->request->throttle_ms =
+        request_quota(produce->request, QUOTA_PRODUCE,
+                      (double)produce->request->frame_length, 0);
     if (produce->body->acks != ACKS_NONE)
         request_reply(produce->request, &produce->response);
     else if (produce->failed)

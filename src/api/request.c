@@ -10,9 +10,11 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "api/context.h"
 #include "api/table.h"
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/logger.h"
 #include "net/connection.h"
 #include "protocol/api_versions_response.h"
@@ -131,13 +133,62 @@ static void reply_at(request_t *request, const void *body, int16_t version)
     request_disconnect(request, "its answer cannot be encoded");
 }
 
+/* Quotas ------------------------------------------------------------------- */
+
+const char *request_user(const request_t *request)
+{
+    (void)request; /* nobody says who it is on a listener without SASL */
+    return "ANONYMOUS";
+}
+
+int32_t request_quota(request_t *request, int type, double value, int take_back)
+{
+    quotas_t *quotas = request->broker->quotas;
+    const char *client;
+
+    if (!quotas || !quotas_enabled(quotas))
+        return 0;
+    client = wire_string_is_empty(request->client_id)
+                 ? ""
+                 : wire_string_dup(request->client_id, request->pool);
+    return quotas_record(quotas, type, request_user(request), client, value,
+                         take_back);
+}
+
+/* The request that this thread handles now. One that is answered later, or by
+ * another thread, has waited, and waiting is no work. */
+static _Thread_local const request_t *handled;
+
+/* For how many milliseconds the client is held off, and its connection muted.
+ */
+static int32_t throttle(request_t *request)
+{
+    apr_interval_time_t busy =
+        request == handled ? clock_monotonic() - request->received : 0;
+    int32_t held = request_quota(request, QUOTA_REQUEST,
+                                 100.0 * (double)busy / APR_USEC_PER_SEC, 0);
+
+    if (request->throttle_ms > held)
+        held = request->throttle_ms;
+    if (held > 0)
+        net_exchange_mute(request->exchange, apr_time_from_msec(held));
+    return held;
+}
+
 void request_reply(request_t *request, const void *body)
 {
+    int offset = protocol_api(request->key)->response->throttle;
+    int32_t held = throttle(request);
+
+    if (held > 0 && offset >= 0)
+        /* The handler made it for this answer; it is ours to complete. */
+        *(int32_t *)((char *)body + offset) = held;
     reply_at(request, body, request->version);
 }
 
 void request_done(request_t *request)
 {
+    (void)throttle(request);
     net_exchange_done(request->exchange);
 }
 
@@ -230,8 +281,13 @@ void request_dispatch(net_exchange_t *exchange)
                                             row->name, request->version));
     } else if ((why = decode(request)))
         request_disconnect(request, why);
-    else
+    else {
+        const request_t *outer = handled; /* a worker may nest */
+
+        handled = request;
         row->handle(request);
+        handled = outer;
+    }
 }
 
 /* Whether the Produce in FRAME has a transactional id, or it is not plain to

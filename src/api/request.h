@@ -35,6 +35,7 @@ struct request_t {
     apr_size_t frame_length;
     apr_time_t received; /* clock_monotonic() when the frame was whole */
     void *state;         /* a delayed operation's own */
+    int32_t throttle_ms; /* for what it produced or fetched (KIP-219) */
     void **ranges;       /* request.c's: the answer's read_range_t */
     int range_count;
 };
@@ -45,9 +46,17 @@ struct request_t {
  * Records fields may carry file ranges (read_range_t as wire_records_t.ranges,
  * in the request's pool); they are released after they were sent, or could not
  * be.
+ * BODY's throttle time is set, if a quota is exceeded.
  * Call exactly once a request, from any thread; the request is gone afterwards.
  */
 void request_reply(request_t *request, const void *body);
+
+/* The quota of TYPE for VALUE that the request has used: see quotas_record. */
+int32_t request_quota(request_t *request, int type, double value,
+                      int take_back);
+
+/* Who asks, as quotas and rules know it. */
+const char *request_user(const request_t *request);
 
 /* Ends a request that has no answer (Produce with acks=0). */
 void request_done(request_t *request);

@@ -50,6 +50,8 @@ static const api_row_t rows[] = {
     ROW(46, 0, 0, "ListPartitionReassignments",
         handle_list_partition_reassignments),
     ROW(47, 0, 0, "OffsetDelete", handle_offset_delete),
+    ROW(48, 0, 1, "DescribeClientQuotas", handle_describe_client_quotas),
+    ROW(49, 0, 1, "AlterClientQuotas", handle_alter_client_quotas),
     ROW(50, 0, 0, "DescribeUserScramCredentials",
         handle_describe_user_scram_credentials),
     ROW(51, 0, 0, "AlterUserScramCredentials",

@@ -211,6 +211,7 @@ static void server_options(broker_process_t *broker, net_options_t *options)
         config_int(config, CONFIG_SOCKET_RECEIVE_BUFFER_BYTES);
     options->idle_time = apr_time_from_msec(
         config_long(config, CONFIG_CONNECTIONS_MAX_IDLE_MS));
+    options->timer = broker->seen.timer;
     options->baton = &broker->seen;
     options->room_size = sizeof(request_t);
     options->dispatch = request_dispatch;
@@ -271,6 +272,7 @@ static apr_status_t register_broker(broker_process_t *broker)
 static apr_status_t create_services(broker_process_t *broker)
 {
     broker_t *seen = &broker->seen;
+    const metadata_image_t *image;
     apr_status_t status = base_timer_create(&seen->timer, broker->pool);
 
     if (!status)
@@ -283,8 +285,15 @@ static apr_status_t create_services(broker_process_t *broker)
                        CONFIG_MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS),
             broker->pool);
     if (!status)
+        status = quotas_create(&seen->quotas, seen->config, seen->metadata,
+                               broker->pool);
+    if (!status) {
+        image = metadata_image(seen->metadata);
+        quotas_changed(seen->quotas, image);
+        image_release(image);
         status = producer_ids_create(&seen->producer_ids, seen->metadata,
                                      broker->pool);
+    }
     return status ? complain(broker, status, "the broker's services") : status;
 }
 
@@ -385,6 +394,8 @@ apr_status_t broker_stop(broker_process_t *broker)
     if (broker->seen.timer)
         base_timer_stop(broker->seen.timer);
     coordinators_destroy(&broker->seen);
+    if (broker->seen.quotas)
+        quotas_destroy(broker->seen.quotas);
     if (broker->registered) {
         epoch = metadata_broker_epoch(broker->seen.metadata);
         keep(&first, metadata_stop(broker->seen.metadata));

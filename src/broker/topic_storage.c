@@ -138,6 +138,8 @@ static void other_changed(void *baton, const metadata_image_t *image, int what)
 {
     broker_t *broker = baton;
 
+    if ((what & METADATA_QUOTAS) && broker->quotas)
+        quotas_changed(broker->quotas, image);
     if ((what & METADATA_FEATURES) && broker->transactions)
         transactions_set_version(
             broker->transactions, image_feature(image, "transaction.version"));

@@ -145,6 +145,9 @@ static void end(connection_t *connection)
     net_server_t *server = connection->server;
 
     drop_spare(connection);
+    if (connection->muted_until)
+        base_timer_cancel(server->options.timer, &connection->unmute);
+    connection->muted_until = 0;
     if (connection->user && server->options.closed)
         server->options.closed(connection->user);
     connection->user = NULL;
@@ -224,11 +227,40 @@ static const char *next_length(const connection_t *connection,
     return NULL;
 }
 
+static void unmute(void *baton)
+{
+    connection_kick(baton);
+}
+
+/* Nothing more is read for TIME from now on. */
+static void mute(connection_t *connection, apr_interval_time_t time)
+{
+    base_timer_t *timer = connection->server->options.timer;
+    apr_time_t until = clock_monotonic() + time;
+
+    if (!timer || until <= connection->muted_until)
+        return;
+    connection->muted_until = until;
+    connection->unmute.callback = unmute;
+    connection->unmute.baton = connection;
+    base_timer_start(timer, &connection->unmute, time);
+}
+
+static int is_muted(connection_t *connection)
+{
+    if (connection->muted_until &&
+        connection->muted_until <= clock_monotonic())
+        connection->muted_until = 0;
+    return connection->muted_until != 0;
+}
+
 void connection_retire_first(connection_t *connection)
 {
     net_server_t *server = connection->server;
     net_exchange_t *exchange = connection->first;
 
+    if (exchange->mute > 0 && !connection->closed)
+        mute(connection, exchange->mute);
     connection->first = exchange->next;
     if (!connection->first)
         connection->last = NULL;
@@ -521,6 +553,8 @@ static int run_once(connection_t *connection)
         close_socket(connection, NULL);
         return 0;
     }
+    if (is_muted(connection))
+        return wait_for_exchange(connection);
     if ((why = dispatch_frames(connection))) {
         if (connection->first) /* answers come first */
             return wait_for_exchange(connection);

@@ -60,6 +60,7 @@ void exchange_clear(net_server_t *server, net_exchange_t *exchange)
     exchange->part_sent = 0;
     exchange->zero_copied = 0;
     exchange->why = NULL;
+    exchange->mute = 0;
 }
 
 void exchange_destroy(net_exchange_t *exchange)
@@ -106,6 +107,11 @@ void net_exchange_reply(net_exchange_t *exchange, net_part_t *parts, int count,
     exchange->part_count = count;
     exchange->release = release;
     finish(exchange);
+}
+
+void net_exchange_mute(net_exchange_t *exchange, apr_interval_time_t time)
+{
+    exchange->mute = time;
 }
 
 void net_exchange_done(net_exchange_t *exchange)

@@ -52,7 +52,8 @@ struct net_exchange_t {
     apr_size_t part_sent; /* bytes of it that are sent */
     int zero_copied;      /* a part went from file to socket directly */
     void (*release)(net_exchange_t *exchange);
-    const char *why; /* to disconnect */
+    const char *why;            /* to disconnect */
+    apr_interval_time_t mute;   /* after the answer */
 };
 
 /*
@@ -63,6 +64,10 @@ struct net_exchange_t {
  */
 void net_exchange_reply(net_exchange_t *exchange, net_part_t *parts, int count,
                         void (*release)(net_exchange_t *exchange));
+
+/* Before one of these: for so many microseconds after the answer nothing more
+ * is read from the connection (KIP-219). No thread waits for it. */
+void net_exchange_mute(net_exchange_t *exchange, apr_interval_time_t time);
 
 /* Ends an exchange that has no answer. */
 void net_exchange_done(net_exchange_t *exchange);

@@ -24,8 +24,9 @@ typedef enum {
     CONNECTION_RUNNING,  /* one worker owns it, or it is queued for one */
     CONNECTION_KICKED,   /* the same, and something has happened meanwhile:
                             the owner looks again before it lets go */
-    CONNECTION_WAITING,  /* nobody: an exchange is in progress and no more is
-                            read; the exchange's end hands it to a worker */
+    CONNECTION_WAITING,  /* nobody: an exchange is in progress, or it is muted,
+                            and no more is read; the end of that hands it to a
+                            worker */
     CONNECTION_PARKED,   /* nobody: it is in the pollset. Whoever makes it
                             RUNNING owns it and takes it out */
     CONNECTION_ENTERING, /* queued pollset: with the listener, on its way in */
@@ -64,6 +65,8 @@ struct connection_t {
     int outstanding;
     apr_size_t outstanding_bytes;
     int turns; /* reads since a worker took it up */
+    apr_time_t muted_until;       /* nothing is read before; 0: not muted */
+    base_timer_entry_t unmute;    /* kicks it then */
 
     unsigned readable : 1; /* the socket likely has something */
     unsigned flood : 1;    /* the last read filled its buffer */

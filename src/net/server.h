@@ -13,6 +13,7 @@
 #include <takhin/zerocopy.h>
 
 #include "base/atomic.h"
+#include "base/timer.h"
 #include "net/exchange.h"
 #include "net/worker_pool.h"
 
@@ -54,6 +55,8 @@ typedef struct {
     apr_interval_time_t spin_time;  /* of that: looking, without sleep */
     net_pollset_mode_t pollset;
 
+    base_timer_t *timer;  /* ends the time a connection is muted for; NULL:
+                             none is. It is stopped after the server */
     void *baton;          /* net_server_baton */
     apr_size_t room_size; /* of net_exchange_t.room */
 

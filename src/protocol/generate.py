@@ -523,6 +523,9 @@ class Codec:
         name = message.c_name
         out.function('static void init_%s(void *message)' % name,
                      lambda: out('%s_init(message);' % name))
+        throttle = '-1'
+        if any(field.name == 'ThrottleTimeMs' for field in message.fields):
+            throttle = 'offsetof(%s_t, throttle_time_ms)' % name
         out.open('const wire_message_t %s_message =' % name)
         flexible = message.flexible
         for key, value in (
@@ -531,7 +534,8 @@ class Codec:
                 ('max_version', message.versions.high),
                 ('flexible', 'INT16_MAX' if flexible.empty else flexible.low),
                 ('unstable', 'true' if message.unstable else 'false'),
-                ('size', 'sizeof(%s_t)' % name), ('init', 'init_' + name),
+                ('size', 'sizeof(%s_t)' % name), ('throttle', throttle),
+                ('init', 'init_' + name),
                 ('decode', 'read_' + name), ('encode', 'write_' + name)):
             out('.%s = %s,' % (key, value))
         out.close(';')

@@ -16,6 +16,7 @@
 #define TAKHIN_PROTOCOL_WIRE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -94,6 +95,7 @@ typedef struct wire_message_t {
     int16_t flexible; /* first flexible version, INT16_MAX: none */
     bool unstable;    /* the highest version is not released yet */
     apr_size_t size;  /* of the struct */
+    int throttle;     /* offset in it of throttle_time_ms, -1: has none */
     void (*init)(void *message);
     void (*decode)(void *message, wire_reader_t *in, int16_t version);
     void (*encode)(const void *message, wire_writer_t *out, int16_t version);

@@ -501,6 +501,75 @@ def alter_configs(side, version):
     # a resource that comes twice: Kafka never answers
 
 
+# Quotas -------------------------------------------------------------------------
+
+def entity(**parts):
+    return [{"entity_type": kind.replace("_", "-"), "entity_name": name}
+            for kind, name in parts.items()]
+
+
+@versions("AlterClientQuotas", 0, 1)
+def client_quotas(side, version):
+    def alter(who, *ops, validate_only=False):
+        side.call("AlterClientQuotas", version, entries=[{
+            "entity": who, "ops": [
+                {"key": key, "value": float(value or 0),
+                 "remove": value is None} for key, value in ops]}],
+            validate_only=validate_only)
+
+    def describe(*parts, strict=False):
+        time.sleep(0.15 if side.node.kind == "Kafka" else 0)
+        side.call("DescribeClientQuotas", version, strict=strict, components=[
+            {"entity_type": kind, "match_type": how, "match": name}
+            for kind, how, name in parts])
+    for who in (entity(user="ada"), entity(user=None), entity(client_id="c"),
+                entity(client_id=None), entity(user="ada", client_id="c"),
+                entity(user="ada", client_id=None),
+                entity(user=None, client_id="c"),
+                entity(user=None, client_id=None)):
+        alter(who, ("producer_byte_rate", 1e9), ("request_percentage", 1e6))
+    for who in (entity(ip="10.0.0.1"), entity(ip=None)):
+        alter(who, ("connection_creation_rate", 100))
+        alter(who, ("producer_byte_rate", 100))
+    describe()
+    for strict in (False, True):
+        for name in ("user", "client-id", "ip"):
+            for how, match in ((0, "ada"), (0, "c"), (1, None), (2, None),
+                               (0, None), (1, "x"), (2, "x"), (3, None)):
+                describe((name, how, match), strict=strict)
+        describe(("user", 0, "ada"), ("client-id", 1, None), strict=strict)
+        describe(("user", 2, None), ("client-id", 2, None), strict=strict)
+    describe(("user", 2, None), ("user", 2, None))
+    describe(("user", 2, None), ("ip", 2, None))
+    describe(("", 2, None))
+    describe(("nothing", 2, None))
+    ada = entity(user="ada")
+    for value in (0, -1, 1.5, 1e30):
+        alter(ada, ("producer_byte_rate", value))
+        alter(ada, ("request_percentage", value), validate_only=True)
+    alter(ada, ("nothing", 1))
+    alter(ada, ("nothing", None))
+    alter(ada, ("connection_creation_rate", 1))
+    alter(ada, ("consumer_byte_rate", 1), ("consumer_byte_rate", 2))
+    alter(ada, ("consumer_byte_rate", 1e9), ("producer_byte_rate", 0))
+    alter(ada, ("consumer_byte_rate", 1e9), validate_only=True)
+    alter(ada)
+    alter([], ("consumer_byte_rate", 1e9))
+    alter(entity(user=""), ("consumer_byte_rate", 1e9))
+    alter(entity(nothing="x"), ("consumer_byte_rate", 1e9))
+    alter(entity(user="x", ip="10.0.0.1"), ("consumer_byte_rate", 1e9))
+    describe(("user", 0, "ada"))
+    for who in (ada, entity(user=None), entity(client_id="c"),
+                entity(client_id=None), entity(user="ada", client_id="c"),
+                entity(user="ada", client_id=None),
+                entity(user=None, client_id="c"),
+                entity(user=None, client_id=None)):
+        alter(who, ("producer_byte_rate", None), ("request_percentage", None))
+    for who in (entity(ip="10.0.0.1"), entity(ip=None)):
+        alter(who, ("connection_creation_rate", None))
+    describe()
+
+
 RANDOM = ["DescribeLogDirs", "ElectLeaders",
           "AlterPartitionReassignments", "ListPartitionReassignments",
           "DescribeQuorum", "UnregisterBroker", "DescribeTopicPartitions",
