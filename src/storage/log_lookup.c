@@ -51,6 +51,13 @@ static int64_t readable_size(const snapshot_t *snapshot, int i)
                                     : snapshot->segments[i]->size;
 }
 
+/* And its next offset, which for the last one is the log's end. */
+static int64_t readable_next(const snapshot_t *snapshot, int i)
+{
+    return i + 1 == snapshot->count ? snapshot->end
+                                    : snapshot->segments[i]->next_offset;
+}
+
 /* ---- by time ------------------------------------------------------------ */
 
 typedef struct {
@@ -114,9 +121,12 @@ static apr_status_t search_batch(void *baton, int64_t position,
     return search_records(search, position, batch);
 }
 
-static apr_status_t search_segment(log_t *log, segment_t *segment, int64_t size,
-                                   search_t *search)
+/* Looks into segment INDEX of SNAPSHOT. */
+static apr_status_t search_segment(log_t *log, const snapshot_t *snapshot,
+                                   int index, search_t *search)
 {
+    segment_t *segment = snapshot->segments[index];
+    int64_t size = readable_size(snapshot, index);
     int64_t timestamp, offset, position, end;
     uint32_t ignored;
     apr_status_t status = segment_max_timestamp(segment, log->path, log->lock,
@@ -134,7 +144,7 @@ static apr_status_t search_segment(log_t *log, segment_t *segment, int64_t size,
         offset = search->from;
     search->segment = segment;
     status = segment_find(segment, log->path, log->lock, offset, size,
-                          segment->next_offset, &position, &ignored);
+                          readable_next(snapshot, index), &position, &ignored);
     if (status == APR_SUCCESS)
         status =
             log_scan(segment, position, size, 0, search_batch, search, &end);
@@ -166,8 +176,7 @@ static apr_status_t offset_for_timestamp(log_t *log, int64_t timestamp,
     if (search.upper > snapshot.end)
         search.upper = snapshot.end;
     for (i = 0; i < snapshot.count && status == APR_SUCCESS; i++)
-        status = search_segment(log, snapshot.segments[i],
-                                readable_size(&snapshot, i), &search);
+        status = search_segment(log, &snapshot, i, &search);
     record_scratch_free(&scratch);
     release_segments(&snapshot);
     return status == APR_EOF ? APR_SUCCESS : status;
@@ -202,8 +211,7 @@ static apr_status_t max_timestamp(log_t *log, log_position_t *found)
         }
     }
     if (status == APR_SUCCESS && best >= 0 && offset >= search.from)
-        status = search_segment(log, snapshot.segments[best],
-                                readable_size(&snapshot, best), &search);
+        status = search_segment(log, &snapshot, best, &search);
     record_scratch_free(&scratch);
     release_segments(&snapshot);
     return status == APR_EOF ? APR_SUCCESS : status;
