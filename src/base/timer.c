@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/out_of_memory.h"
 #include "base/clock.h"
 
 #define TIMER_FIRST_CAPACITY 64
@@ -73,7 +74,8 @@ static void heap_add(base_timer_t *timer, base_timer_entry_t *entry)
         timer->capacity *= 2;
         timer->heap =
             realloc(timer->heap, timer->capacity * sizeof(*timer->heap));
-        TAKHIN_ASSERT(timer->heap);
+        if (!timer->heap)
+            out_of_memory(APR_ENOMEM);
     }
     entry->place = ++timer->count;
     heap_up(timer, entry);
@@ -145,7 +147,8 @@ apr_status_t base_timer_create(base_timer_t **out, apr_pool_t *pool)
 
     timer->capacity = TIMER_FIRST_CAPACITY;
     timer->heap = malloc(timer->capacity * sizeof(*timer->heap));
-    TAKHIN_ASSERT(timer->heap);
+    if (!timer->heap)
+        return APR_ENOMEM;
     if ((rv = apr_thread_mutex_create(&timer->mutex, APR_THREAD_MUTEX_DEFAULT,
                                       pool)) ||
         (rv = apr_thread_cond_create(&timer->wake, pool)) ||

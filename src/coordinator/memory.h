@@ -8,10 +8,12 @@
 #ifndef TAKHIN_COORDINATOR_MEMORY_H
 #define TAKHIN_COORDINATOR_MEMORY_H
 
+#include <apr_errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/out_of_memory.h"
 #include "protocol/wire.h"
 
 /* SIZE zeroed bytes: free() them. */
@@ -19,14 +21,16 @@ static inline void *memory_new(size_t size)
 {
     void *memory = calloc(1, size > 0 ? size : 1);
 
-    TAKHIN_ASSERT(memory != NULL);
+    if (memory == NULL)
+        out_of_memory(APR_ENOMEM);
     return memory;
 }
 
 static inline void *memory_resize(void *memory, size_t size)
 {
     memory = realloc(memory, size > 0 ? size : 1);
-    TAKHIN_ASSERT(memory != NULL);
+    if (memory == NULL)
+        out_of_memory(APR_ENOMEM);
     return memory;
 }
 

@@ -12,11 +12,12 @@
 
 #include "base/config.h"
 #include "base/logger.h"
+#include "base/out_of_memory.h"
 #include "broker/broker.h"
 #include "main/options.h"
 #include "main/signals.h"
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2 }; /* 3 is OUT_OF_MEMORY_EXIT */
 
 /* Reads file and overrides, prints what is wrong with them. */
 static apr_status_t configure(config_t **config, const options_t *options,
@@ -128,6 +129,9 @@ int main(int argc, const char *const *argv, const char *const *env)
         fputs("takhind: cannot initialise APR\n", stderr);
         return EXIT_FAILURE;
     }
+    /* Pools inherit it from APR's own, which is the parent of all. */
+    apr_pool_abort_set(out_of_memory, pool);
+    apr_pool_abort_set(out_of_memory, apr_pool_parent_get(pool));
     code = act(argc, argv, pool);
     apr_terminate();
     return code;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/out_of_memory.h"
 #include "net/internal.h"
 
 /* What an exchange's pool keeps when it is cleared, in bytes. */
@@ -19,13 +20,18 @@ static net_exchange_t *exchange_create(net_server_t *server)
     apr_allocator_t *allocator;
     apr_status_t rv;
 
-    TAKHIN_ASSERT(exchange);
+    if (!exchange)
+        out_of_memory(APR_ENOMEM);
     exchange->room = (char *)exchange + offset;
     rv = apr_allocator_create(&allocator);
-    TAKHIN_ASSERT(rv == APR_SUCCESS);
+    if (rv)
+        out_of_memory(rv);
     apr_allocator_max_free_set(allocator, POOL_KEEPS);
-    rv = apr_pool_create_unmanaged_ex(&exchange->pool, NULL, allocator);
-    TAKHIN_ASSERT(rv == APR_SUCCESS);
+    /* Without a parent it inherits nothing. */
+    rv = apr_pool_create_unmanaged_ex(&exchange->pool, out_of_memory,
+                                      allocator);
+    if (rv)
+        out_of_memory(rv);
     apr_allocator_owner_set(allocator, exchange->pool);
     return exchange;
 }
