@@ -320,7 +320,7 @@ static const char *broker_refusal(const char *name, const char *value,
                    ? apr_psprintf(pool, "%s has no effect here", name)
                    : NULL;
     if (!property->dynamic)
-        return apr_psprintf(pool, "Cannot update these configs dynamically: %s",
+        return apr_psprintf(pool, "Cannot update these configs dynamically: [%s]",
                             name);
     if (property->at_start)
         return apr_psprintf(pool, "%s can only be set in the broker's file",
