@@ -433,8 +433,8 @@ static apr_status_t read_some(connection_t *connection)
 /*
  * Tries to read for spin_time without going to sleep: a client that asks again
  * within some microseconds is served before the kernel would have woken this
- * thread. Only one worker does so, it lets others run in between, and it stops
- * as soon as a task waits: what it costs is an idle core's time.
+ * thread. Only a worker that works alone does so, and it lets others run in
+ * between: where more is to be done, the time belongs to those who do it.
  */
 static apr_status_t spin(connection_t *connection)
 {
@@ -442,16 +442,17 @@ static apr_status_t spin(connection_t *connection)
     apr_time_t end;
     apr_status_t rv = APR_EAGAIN;
 
-    if (!server->options.spin_time || !atomic_cas32(&server->spinning, 0, 1))
+    if (!server->options.spin_time)
         return APR_EAGAIN;
     end = clock_monotonic() + server->options.spin_time;
-    do {
+    while (worker_pool_alone(server->workers)) {
         rv = read_some(connection);
         if (!APR_STATUS_IS_EAGAIN(rv))
             break;
         apr_thread_yield();
-    } while (clock_monotonic() < end && !worker_pool_busy(server->workers));
-    atomic_set32(&server->spinning, 0);
+        if (clock_monotonic() >= end)
+            break;
+    }
     return rv;
 }
 

@@ -120,7 +120,6 @@ struct net_server_t {
     atomic_u32_t ended;    /* the listener ends */
 
     /* The listener's own. */
-    atomic_u32_t spinning;        /* a worker looks for a request */
     apr_thread_t *thread;
     apr_pollset_t *pollset;
     int shared; /* workers may change the pollset */

@@ -202,6 +202,11 @@ int worker_pool_linger_begin(worker_pool_t *workers)
     return 1;
 }
 
+int worker_pool_alone(const worker_pool_t *workers)
+{
+    return atomic_get32(&workers->idling) + 1 >= (apr_uint32_t)workers->count;
+}
+
 void worker_pool_linger_end(worker_pool_t *workers)
 {
     atomic_add32(&workers->lingering, -1);

@@ -61,4 +61,7 @@ int worker_pool_busy(const worker_pool_t *workers);
 int worker_pool_linger_begin(worker_pool_t *workers);
 void worker_pool_linger_end(worker_pool_t *workers);
 
+/* Whether every other worker is idle. A hint, without a lock. */
+int worker_pool_alone(const worker_pool_t *workers);
+
 #endif
