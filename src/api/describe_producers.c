@@ -36,7 +36,8 @@ static void describe(partition_t *partition, answer_t *answer, apr_pool_t *pool)
     answer->active_producers = apr_palloc(
         pool, ((apr_size_t)count + 1) * sizeof *answer->active_producers);
     answer->active_producers_count = count;
-    qsort(producers, (size_t)count, sizeof *producers, by_id);
+    if (count)
+        qsort(producers, (size_t)count, sizeof *producers, by_id);
     for (int i = 0; i < count; i++) {
         state_t *to = &answer->active_producers[i];
 

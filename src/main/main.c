@@ -133,6 +133,9 @@ int main(int argc, const char *const *argv, const char *const *env)
     apr_pool_abort_set(out_of_memory, pool);
     apr_pool_abort_set(out_of_memory, apr_pool_parent_get(pool));
     code = act(argc, argv, pool);
+    /* Before what it keeps in pools of their own: apr_terminate would destroy
+       those first, and again in this pool's cleanups. */
+    apr_pool_destroy(pool);
     apr_terminate();
     return code;
 }
