@@ -147,6 +147,11 @@ static void check(request_t *request, const metadata_image_t *image,
         topic_name_error(asked->name.data, asked->name.length, request->pool);
     int32_t count = partition_count(request, asked);
 
+    if (topic_name_is_metadata(asked->name.data, asked->name.length)) {
+        refuse(result, KAFKA_INVALID_REQUEST,
+               "__cluster_metadata cannot be created");
+        return;
+    }
     if (why) {
         refuse(result, KAFKA_INVALID_TOPIC_EXCEPTION, why);
         return;

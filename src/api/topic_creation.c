@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/error.h"
+#include "api/topic_name.h"
 #include "base/error.h"
 #include "protocol/error_code.h"
 
@@ -56,6 +57,8 @@ int16_t topic_create_automatically(broker_t *broker, const char *name,
     metadata_new_topic_t topic = { 0 };
     apr_status_t status;
 
+    if (topic_name_is_metadata(name, length))
+        return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     topic.name = apr_pstrmemdup(pool, name, length);
     if (!strcmp(topic.name, "__consumer_offsets"))
         offsets_topic(broker, &topic, pool);

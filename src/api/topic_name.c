@@ -42,3 +42,10 @@ int topic_name_is_internal(const char *name, apr_size_t length)
             return 1;
     return 0;
 }
+
+int topic_name_is_metadata(const char *name, apr_size_t length)
+{
+    static const char metadata[] = "__cluster_metadata";
+
+    return length == sizeof metadata - 1 && !memcmp(name, metadata, length);
+}

@@ -15,4 +15,8 @@ const char *topic_name_error(const char *name, apr_size_t length,
 /* Whether clients may not produce to it: the coordinators' topics. */
 int topic_name_is_internal(const char *name, apr_size_t length);
 
+/* Whether it is __cluster_metadata: what lies in that directory is the metadata
+ * log, so no topic may ever be created there. */
+int topic_name_is_metadata(const char *name, apr_size_t length);
+
 #endif

@@ -373,6 +373,14 @@ static int16_t commit_one(group_t *group, const shard_producer_t *producer,
     return KAFKA_NONE;
 }
 
+/* -1: never by itself. */
+static int64_t expiry(int64_t now, int64_t retention_ms)
+{
+    if (retention_ms < 0)
+        return -1;
+    return retention_ms > INT64_MAX - now ? INT64_MAX : now + retention_ms;
+}
+
 static void commit_all(group_t *group, group_call_t *call)
 {
     const offset_commit_request_t *request = call->body;
@@ -392,9 +400,7 @@ static void commit_all(group_t *group, group_call_t *call)
                 .leader_epoch = from->committed_leader_epoch,
                 .metadata = from->committed_metadata,
                 .commit_timestamp = now,
-                .expire_timestamp = request->retention_time_ms < 0
-                                        ? -1
-                                        : now + request->retention_time_ms,
+                .expire_timestamp = expiry(now, request->retention_time_ms),
                 .topic_id = topic->topic_id
             };
 

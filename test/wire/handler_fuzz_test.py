@@ -243,6 +243,7 @@ class Sender:
             if api == "Produce" and body["acks"] == 0:
                 peer.send(api, version, body)
                 peer.sent.pop()
+                self.leave()            # what fails is told by a close
             else:
                 self.fuzz.learn(peer.call(api, version, body))
         except socket.timeout:

@@ -303,6 +303,20 @@ def metadata_creates_a_topic_when_it_may(node):
 
 
 @test
+def the_metadata_logs_name_is_never_a_topics(node):
+    name = "__cluster_metadata"
+    with node.connect() as peer:
+        equal(create(peer, name)["error_code"], 42)
+        equal(create(peer, name, validate_only=True)["error_code"], 42)
+        equal(describe(peer, name, create=True)["error_code"], 3)
+    node.create("beside-metadata")
+    node.restart()
+    with node.connect() as peer:
+        equal(describe(peer, "beside-metadata")["error_code"], 0,
+              "the metadata after a restart")
+
+
+@test
 def produce_and_fetch_create_nothing(node):
     with node.connect() as peer:
         equal(produce(peer, "by-produce", batch([b"a"]))["error_code"], 3)
