@@ -165,26 +165,36 @@ static int must_roll(const log_t *log, const segment_t *active,
 
 /* ---- the end that a clean stop left -------------------------------------- */
 
+typedef struct {
+    int64_t next; /* offset behind the batches so far */
+    int64_t last; /* that the first must have, by the index; -1: not known */
+} tail_t;
+
 static apr_status_t take_next(void *baton, int64_t position,
                               const record_batch_t *batch, const uint8_t *data)
 {
-    int64_t *next = baton;
+    tail_t *tail = baton;
 
     (void)position, (void)data;
-    *next = record_batch_next_offset(batch);
+    /* what a look-up would stumble over */
+    if (batch->base_offset < tail->next ||
+        (tail->last >= 0 && tail->last != record_batch_last_offset(batch)))
+        return TAKHIN_ECORRUPT;
+    tail->last = -1;
+    tail->next = record_batch_next_offset(batch);
     return APR_SUCCESS;
 }
 
-/* Walks the headers of SEGMENT from POSITION on: where they end and with which
- * offset. */
+/* Walks the headers of SEGMENT from POSITION on, where the batch that ends with
+ * LAST lies: where they end and with which offset. */
 static apr_status_t walk_to_end(segment_t *segment, int64_t position,
-                                int64_t *end, int64_t *next)
+                                int64_t last, int64_t *end, int64_t *next)
 {
-    apr_status_t status;
+    tail_t tail = {segment->base_offset, last};
+    apr_status_t status =
+        log_scan(segment, position, segment->size, 0, take_next, &tail, end);
 
-    *next = segment->base_offset;
-    status =
-        log_scan(segment, position, segment->size, 0, take_next, next, end);
+    *next = tail.next;
     return status == TAKHIN_ECORRUPT ? APR_SUCCESS : status;
 }
 
@@ -202,9 +212,10 @@ static apr_status_t check_end(log_t *log, segment_t *active, int *roll)
         segment_index_before(active, log->path, INT64_MAX, &offset, &position);
 
     if (status == APR_SUCCESS)
-        status = walk_to_end(active, position, &end, &next);
+        status = walk_to_end(active, position, position > 0 ? offset : -1, &end,
+                             &next);
     if (status == APR_SUCCESS && next != active->next_offset && position > 0)
-        status = walk_to_end(active, 0, &end, &next);
+        status = walk_to_end(active, 0, -1, &end, &next);
     if (status != APR_SUCCESS || size == 0)
         return status;
     *roll = next != active->next_offset;

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A bounded run of build/fuzz/recovery_fuzz, from one change of each kind to
-each file on. FUZZ_SECONDS says for how long (20)."""
+each file on. FUZZ_SECONDS says for how long (20), FUZZ_SEED which changes (1;
+0 are new ones each time)."""
 import os
 import subprocess
 import sys
@@ -25,7 +26,7 @@ def seeds(directory):
     for state in range(2):
         for file in range(FILES):
             with open(f"{directory}/{state}-{file}", "wb") as seed:
-                seed.write(bytes([state, file, file % CHANGES, 0, file * 7,
+                seed.write(bytes([state, file, file % CHANGES, 0, file * 4,
                                   255, 17]))
 
 
@@ -39,6 +40,7 @@ def no_change_of_files_upsets_recovery():
         seeds(corpus)
         run = subprocess.run(
             [PROGRAM, "-max_total_time=" + SECONDS, "-max_len=61",
+             "-seed=" + os.environ.get("FUZZ_SEED", "1"),
              "-timeout=60", "-rss_limit_mb=2048", "-print_final_stats=1",
              "-artifact_prefix=" + directory + "/", corpus],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

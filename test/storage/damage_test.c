@@ -105,6 +105,18 @@ static void nothing_is_appended_behind_what_makes_no_sense(void)
     close_one();
 }
 
+static void nothing_is_appended_behind_an_offset_that_is_too_high(void)
+{
+    begin();
+    damage(file_of(".log"), 0, "\x01", 1); /* no CRC covers a base offset */
+    UNIT_OK(fs_remove(file_of(".index")));
+    open_one();
+    append_plain(log_, 1, 1, 100);
+    UNIT_OK(read_at(60));
+    CU_ASSERT_EQUAL(log_end_offset(log_), 61);
+    close_one();
+}
+
 static void a_batch_that_makes_no_sense_leaves_the_directory_online(void)
 {
     log_t *other;
@@ -173,6 +185,7 @@ static void a_corrupt_checkpoint_takes_no_other_with_it(void)
 
 UNIT_MAIN(UNIT_TEST(what_lies_behind_a_clean_end_is_cut_before_an_append),
           UNIT_TEST(nothing_is_appended_behind_what_makes_no_sense),
+          UNIT_TEST(nothing_is_appended_behind_an_offset_that_is_too_high),
           UNIT_TEST(a_batch_that_makes_no_sense_leaves_the_directory_online),
           UNIT_TEST(an_index_that_does_not_agree_is_not_believed),
           UNIT_TEST(a_corrupt_checkpoint_takes_no_other_with_it))
