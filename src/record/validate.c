@@ -267,6 +267,8 @@ static void refuse_records(validate_t *check)
 /* A payload that is not what its header says; APR_ENOMEM is our own fault. */
 static apr_status_t refuse_payload(record_validation_t *result, apr_status_t rv)
 {
+    /* the batch is at fault, none of its records */
+    result->record_error_count = 0;
     if (rv == APR_ENOMEM)
         return rv;
     if (rv == TAKHIN_ETOOBIG)

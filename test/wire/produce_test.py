@@ -459,4 +459,14 @@ def producers_have_a_sequence_for_each_partition(node):
                           partition=partition)["base_offset"], 0)
 
 
+@test
+def a_bad_record_before_a_torn_one_is_told_as_a_torn_batch(node):
+    node.create("keys-torn", cleanup_policy="compact")
+    torn = batch([b"no key", Record(b"\xff" * 10)])
+    with node.connect() as peer:
+        answer = produce(peer, "keys-torn", torn)
+        true(answer["error_code"] != 0, "an error")
+        equal(answer["record_errors"], [])
+
+
 main(broker)
