@@ -10,30 +10,23 @@
 #include <string.h>
 
 #include "api/table.h"
+#include "base/assert.h"
 #include "base/atomic.h"
 #include "base/bytes.h"
 #include "net/server.h"
 #include "protocol/api_versions_request.h"
 #include "protocol/api_versions_response.h"
 #include "protocol/fetch_response.h"
-#include "storage/read_range.h"
+#include "storage/segment.h"
 #include "unit.h"
 
 struct broker_t {
-    apr_file_t *file;
+    segment_t *segment; /* pinned: its file is open */
     atomic_u32_t handled;
-    atomic_u32_t released;
 };
 
 static broker_t broker;
 static net_server_t *server;
-
-/* The storage's side: what it would do with the references. */
-void read_range_release(read_range_t *range)
-{
-    atomic_add32(&broker.released, range->count);
-    range->count = 0;
-}
 
 /* The handlers ------------------------------------------------------------- */
 
@@ -49,6 +42,16 @@ static void handle_api_versions(request_t *request)
     request_reply(request, &response);
 }
 
+/* As the log does: each piece holds a reference and a pin. */
+static void add_piece(read_range_t *range, segment_t *segment,
+                      apr_off_t position, apr_size_t size)
+{
+    segment_retain(segment);
+    TAKHIN_ASSERT(segment_try_pin(segment));
+    range->pieces[range->count++] =
+        (read_piece_t){segment, segment->file->file, position, size};
+}
+
 /* Two pieces of the broker's file, one small and one large. */
 static void handle_fetch(request_t *request)
 {
@@ -57,10 +60,8 @@ static void handle_fetch(request_t *request)
     fetch_response_t response;
     read_range_t *range = apr_pcalloc(request->pool, sizeof(*range));
 
-    range->pieces[0] = (read_piece_t){NULL, request->broker->file, 10, 100};
-    range->pieces[1] =
-        (read_piece_t){NULL, request->broker->file, 1000, 100000};
-    range->count = 2;
+    add_piece(range, request->broker->segment, 10, 100);
+    add_piece(range, request->broker->segment, 1000, 100000);
     range->size = 100100;
     fetch_response_partition_data_init(&partition);
     partition.records = (wire_records_t){NULL, 100100, range};
@@ -273,7 +274,7 @@ static void what_cannot_be_served_is_disconnected(void)
 
 static void file_ranges_go_where_the_records_belong(void)
 {
-    const char *path = apr_pstrcat(unit_pool(), unit_tmpdir(), "/log", NULL);
+    segment_cache_t *cache;
     fetch_response_t response;
     wire_reader_t in;
     apr_socket_t *socket;
@@ -286,10 +287,10 @@ static void file_ranges_go_where_the_records_belong(void)
     content = apr_palloc(unit_pool(), 200000);
     for (i = 0; i < 200000; i++)
         content[i] = (uint8_t)(i * 31 + (i >> 9));
-    UNIT_OK(apr_file_open(&broker.file, path,
-                          APR_FOPEN_CREATE | APR_FOPEN_READ | APR_FOPEN_WRITE,
-                          APR_FPROT_OS_DEFAULT, unit_pool()));
-    UNIT_OK(apr_file_write_full(broker.file, content, 200000, NULL));
+    UNIT_OK(segment_cache_create(&cache, 4, 1 << 20, unit_pool()));
+    broker.segment = segment_create(cache, 0, 0, 0, 0);
+    UNIT_OK(segment_create_file(broker.segment, unit_tmpdir(), 0));
+    UNIT_OK(fs_write_at(broker.segment->file, 0, content, 200000));
     socket = dial();
     for (i = 0; i < 3; i++) {
         ask(socket, 1, 4, i, fetch_body, sizeof(fetch_body));
@@ -305,7 +306,10 @@ static void file_ranges_go_where_the_records_belong(void)
         CU_ASSERT_EQUAL(memcmp(records->data + 100, content + 1000, 100000), 0);
     }
     stop();
-    CU_ASSERT_EQUAL(atomic_get32(&broker.released), 6);
+    CU_ASSERT_EQUAL(apr_atomic_read32(&broker.segment->references), 1);
+    CU_ASSERT_EQUAL(apr_atomic_read32(&broker.segment->pins), 1);
+    segment_unpin(broker.segment);
+    segment_release(broker.segment);
     CU_ASSERT_EQUAL(
         atomic_get64(&net_server_counters(server)->answers_zero_copy), 3);
 }
