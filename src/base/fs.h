@@ -108,7 +108,8 @@ apr_status_t fs_truncate(fs_file_t *file, apr_off_t size);
  */
 apr_status_t fs_sync(fs_file_t *file);
 
-/* Asks the system to start writing what is dirty; waits for nothing. Advice. */
+/* Asks the system to start writing what is dirty of this range (LENGTH 0: to the
+ * end); waits for nothing. Advice. */
 void fs_start_writing(fs_file_t *file, apr_off_t offset, apr_off_t length);
 
 /* Tells the system that this range need not stay in its cache. Advice. */

@@ -648,8 +648,26 @@ apr_status_t log_flush(log_t *log)
     return status;
 }
 
+/* Has the device begin while the flusher is on its way: the logs that one
+ * journal commit finds written share it. */
+static void start_writing(log_t *log)
+{
+    segment_t *active;
+
+    lock_enter(log->lock);
+    active = log_active(log);
+    segment_retain(active);
+    lock_leave(log->lock);
+    if (segment_try_pin(active)) {
+        fs_start_writing(active->file, 0, 0); /* to the end of the file */
+        segment_unpin(active);
+    }
+    segment_release(active);
+}
+
 void log_request_flush(log_t *log)
 {
+    start_writing(log);
     log_dir_queue_flush(log->dir, log);
 }
 
