@@ -79,7 +79,7 @@ void log_dir_options_init(log_dir_options_t *options)
     options->max_index_bytes = 64 << 20;
     options->checkpoint_ms = 60000;
     options->retention_check_ms = 300000;
-    options->flush_threads = 4;
+    options->flush_threads = 16;
     options->recovery_threads = 2;
 }
 
