@@ -77,9 +77,11 @@ def groups(node, *arguments):
 
 
 def table(text):
-    """Rows of a tool's table, as dictionaries."""
+    """Rows of a tool's table, as dictionaries; none where it prints no table,
+    because the group is rebalancing for example."""
     lines = [line.split() for line in text.splitlines() if line.strip()]
-    head = next(i for i, line in enumerate(lines) if line[0] == "GROUP")
+    head = next((i for i, line in enumerate(lines) if line[0] == "GROUP"),
+                len(lines))
     return [dict(zip(lines[head], line)) for line in lines[head + 1:]
             if line[0] != "GROUP"]
 
