@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/context.h"
 #include "api/table.h"
 #include "base/assert.h"
 #include "base/atomic.h"
@@ -20,12 +21,14 @@
 #include "storage/segment.h"
 #include "unit.h"
 
-struct broker_t {
+/* The broker that requests see, and what the handlers here keep beside it. */
+typedef struct {
+    broker_t seen;
     segment_t *segment; /* pinned: its file is open */
     atomic_u32_t handled;
-};
+} test_broker_t;
 
-static broker_t broker;
+static test_broker_t broker;
 static net_server_t *server;
 
 /* The handlers ------------------------------------------------------------- */
@@ -35,7 +38,7 @@ static void handle_api_versions(request_t *request)
     api_versions_response_api_version_t own = {18, 0, 4};
     api_versions_response_t response;
 
-    atomic_add32(&request->broker->handled, 1);
+    atomic_add32(&broker.handled, 1);
     api_versions_response_init(&response);
     response.api_keys = &own;
     response.api_keys_count = 1;
@@ -60,8 +63,8 @@ static void handle_fetch(request_t *request)
     fetch_response_t response;
     read_range_t *range = apr_pcalloc(request->pool, sizeof(*range));
 
-    add_piece(range, request->broker->segment, 10, 100);
-    add_piece(range, request->broker->segment, 1000, 100000);
+    add_piece(range, broker.segment, 10, 100);
+    add_piece(range, broker.segment, 1000, 100000);
     range->size = 100100;
     fetch_response_partition_data_init(&partition);
     partition.records = (wire_records_t){NULL, 100100, range};
@@ -77,7 +80,7 @@ static void handle_fetch(request_t *request)
 
 static void handle_without_answer(request_t *request)
 {
-    atomic_add32(&request->broker->handled, 1);
+    atomic_add32(&broker.handled, 1);
     request_done(request);
 }
 
@@ -122,7 +125,7 @@ static void start(void)
     options.listeners = &listener;
     options.listener_count = 1;
     options.workers = 2;
-    options.baton = &broker;
+    options.baton = &broker.seen;
     options.room_size = sizeof(request_t);
     options.dispatch = request_dispatch;
     options.overlaps = request_overlaps;
