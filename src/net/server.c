@@ -30,7 +30,8 @@ void net_options_init(net_options_t *options)
     options->receive_buffer_bytes = -1;
     options->idle_time = apr_time_from_sec(600);
     options->stall_time = apr_time_from_sec(30);
-    options->linger_time = 2000;
+    /* Above the kernel's tick: then no timer of the processor is set for it. */
+    options->linger_time = 20000;
     options->spin_time = 20;
 }
 
